@@ -1,0 +1,22 @@
+"""Shared fixtures and the environment of the test run."""
+
+import os
+
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real images, or a skip that says how to set it."""
+    folder = os.environ.get("CHIASM_DATA")
+    if not folder:
+        pytest.skip("CHIASM_DATA is not set: tests on real images need the folder of real data sets")
+    path = Path(folder)
+    if not path.is_dir():
+        pytest.skip(f"CHIASM_DATA is {folder}, which is not a folder")
+    return path
