@@ -1,0 +1,50 @@
+# Every target makes its own environment: Python >= 3.11, make and a package registry are all it needs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := data,train,web,graph,eval,api,dev
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -c requirements.lock
+
+.PHONY: help quickstart test check test-slow test-web test-external bench lock clean
+
+help:                ## this list
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 18
+
+$(VENV)/ready: pyproject.toml constraints.txt requirements.lock
+	$(PYTHON) -c 'import sys; sys.exit("Chiasm needs Python 3.11 or newer, this is " + sys.version if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) -e ".[$(EXTRAS)]"
+	touch $@
+
+quickstart: $(VENV)/ready ## grow eyes, ask, train a tiny model, evaluate it, answer about an image (under 15 minutes)
+	$(BIN)/python examples/quickstart.py --out out/quickstart
+
+test: check ## style, types and the default tests (under 12 minutes)
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
+
+check: $(VENV)/ready ## style and types only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test-slow: $(VENV)/ready ## statistical, fault and cluster tests (about an hour)
+	$(PIP) -e ".[$(EXTRAS),dist,seg]"
+	$(BIN)/python -m pytest -q -m slow
+
+test-web: $(VENV)/ready ## pages in headless Chromium (Debian: apt-get install chromium)
+	$(BIN)/python -m pytest -q -m web
+
+test-external: $(VENV)/ready ## other projects' tools, each in an environment of its own
+	$(BIN)/python -m pytest -q -m external
+
+bench: $(VENV)/ready ## CPU seconds of every stage, as in docs/performance.md
+	$(BIN)/python benchmarks/run.py
+
+lock: $(VENV)/ready ## renew requirements.lock (torch stays out: constraints.txt pins it for every platform)
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --all-extras -c constraints.txt --universal --python-version 3.11 \
+		--no-emit-package torch --no-emit-find-links --no-annotate --no-header -o requirements.lock
+	sed -i -E '/^(nvidia|cuda|triton)/d' requirements.lock # torch pins these itself, and only where it has a CUDA build
+
+clean: ## remove the environment and caches, not your data
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
