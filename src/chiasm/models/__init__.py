@@ -1,0 +1,77 @@
+"""Vision-language models: building small ones, loading any, and one way to talk to all of them.
+
+`build_nano` and `build` make Qwen3-VL models from a configuration, with nothing downloaded; `save` writes a folder that
+plain `transformers` loads; `load_chat` takes a folder, a hub id or a server and gives a `Chat`.
+"""
+
+from chiasm.models._build import (
+    Bundle,
+    build,
+    build_nano,
+    chat_template,
+    save,
+)
+from chiasm.models._environment import prepare_torch
+from chiasm.models._load import (
+    load_bundle,
+    load_chat,
+)
+from chiasm.models._messages import (
+    GREEDY,
+    Chat,
+    Decoding,
+    Message,
+    Picture,
+    Prompt,
+    Reply,
+    ask,
+    picture,
+    prompt_of_row,
+)
+from chiasm.models._pixels import (
+    PixelBudget,
+    budget_of,
+)
+from chiasm.models._presets import (
+    NANO,
+    PRESETS,
+    SMALL,
+    ModelPreset,
+    TextShape,
+    VisionShape,
+)
+from chiasm.models._tokenizer import (
+    shipped_tokenizer,
+    train_tokenizer,
+)
+
+__all__ = [
+    "GREEDY",
+    "NANO",
+    "PRESETS",
+    "SMALL",
+    "Bundle",
+    "Chat",
+    "Decoding",
+    "Message",
+    "ModelPreset",
+    "Picture",
+    "PixelBudget",
+    "Prompt",
+    "Reply",
+    "TextShape",
+    "VisionShape",
+    "ask",
+    "budget_of",
+    "build",
+    "build_nano",
+    "chat_template",
+    "load_bundle",
+    "load_chat",
+    "picture",
+    "prepare_torch",
+    "prompt_of_row",
+    "save",
+    "shipped_tokenizer",
+    "train_tokenizer",
+]
