@@ -1,0 +1,1 @@
+"""Generators of Cases: each world grows, images and describes one modality."""

@@ -1,0 +1,1 @@
+"""Eyes seen by optical coherence tomography angiography."""
