@@ -1,0 +1,126 @@
+"""What the vessel pattern measures: fractal dimension, spacing of capillaries, non-perfused areas, tortuosity."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from chiasm.errors import Unanswerable
+from chiasm.measure._scale import Scale
+from chiasm.measure._skeleton import Skeleton
+
+BOX_DIVISIONS: Final = (4, 8, 16, 32, 64, 128)
+"""Box side = image side / these: 76 px to 2.4 px at 304 px. Shares of the field, so that resampling changes nothing."""
+BOX_SHIFTS: Final = 4
+"""The grid of boxes is laid in so many positions along each diagonal; the smallest count is used (FracLac does the same)."""
+MIN_BRANCH_UM: Final = 100.0
+"""Shorter branches are left out of tortuosity: a few pixels have no meaningful curvature."""
+VESSEL_FREE_RADIUS_UM: Final = 60.0
+"""A non-perfused area holds a vessel-free disc of this radius. Normal gaps are smaller: capillary-free zones along arteries
+are 67 +- 25 um wide (PMID 31042789), so a disc of 120 um diameter is two SD beyond the widest normal gap."""
+MIN_GAP_UM: Final = 10.0
+"""Narrower gaps between capillaries are below what OCTA resolves (lateral resolution about 15 um)."""
+
+
+def fractal_dimension(skeleton: NDArray[np.bool_]) -> float:
+    """Box-counting dimension of the centre lines: slope of log(boxes met) over log(1 / box side), sides `BOX_DIVISIONS`.
+
+    Args:
+        skeleton: (H, W) bool, True on centre lines.
+
+    Raises:
+        Unanswerable: There are no centre lines.
+    """
+    rows, cols = (at + 0.5 for at in np.nonzero(skeleton))
+    if rows.size == 0:
+        msg = "the fractal dimension needs at least one vessel"
+        raise Unanswerable(msg)
+    side = max(skeleton.shape)
+    counts = [_boxes(rows, cols, side / n, n) for n in BOX_DIVISIONS]
+    return float(np.polyfit(np.log(BOX_DIVISIONS), np.log(counts), 1)[0])
+
+
+def _boxes(rows: NDArray[np.floating], cols: NDArray[np.floating], size: float, n: int) -> int:
+    """Fewest boxes of `size` that cover the points, over shifts of the grid."""
+    fewest = rows.size
+    for shift in np.arange(BOX_SHIFTS) / BOX_SHIFTS:
+        for shift_col in (shift, 1 - shift):
+            met = np.zeros((n + 2, n + 2), dtype=bool)
+            met[(rows / size + shift).astype(np.intp), (cols / size + shift_col).astype(np.intp)] = True
+            fewest = min(fewest, int(met.sum()))
+    return fewest
+
+
+def tortuosity(skeleton: Skeleton, scale: Scale) -> float:
+    """Total arc / total chord over branches of at least `MIN_BRANCH_UM`; 1 is straight. Closed loops are left out.
+
+    Raises:
+        Unanswerable: No branch is long enough.
+    """
+    use = (skeleton.arc_px >= scale.px(MIN_BRANCH_UM)) & (skeleton.chord_px > 0)
+    if not use.any():
+        msg = f"tortuosity needs a vessel branch of at least {MIN_BRANCH_UM:g} um"
+        raise Unanswerable(msg)
+    return float(skeleton.arc_px[use].sum() / skeleton.chord_px[use].sum())
+
+
+def intercapillary_distance_px(vessels: NDArray[np.bool_], excluded: NDArray[np.bool_], scale: Scale) -> float:
+    """Mean diameter of the largest vessel-free discs between vessels [px].
+
+    A disc counts where its centre is a local maximum of the distance to the nearest vessel, it is at least `MIN_GAP_UM` wide,
+    and it neither leaves the image nor touches `excluded`.
+
+    Args:
+        vessels: (H, W) bool.
+        excluded: (H, W) bool, the FAZ and non-perfused areas.
+        scale: Size of a pixel.
+
+    Raises:
+        Unanswerable: There is no such disc.
+    """
+    fine = ndimage.zoom(vessels.astype(np.float32), 2, order=1, grid_mode=True, mode="nearest") >= 0.5
+    # to the vessel's edge, in original pixels: the distance transform ends half a fine pixel inside the vessel
+    distance = (ndimage.distance_transform_edt(~fine) / 2 - 0.25).astype(np.float32)
+    reach = max(3, 2 * round(scale.px(MIN_GAP_UM)) + 1)
+    peaks = (distance >= ndimage.maximum_filter(distance, size=reach)) & (2 * distance >= scale.px(MIN_GAP_UM))
+    labels, n = ndimage.label(peaks, structure=np.ones((3, 3)))
+    if n == 0:
+        msg = "intercapillary distance needs a gap between vessels"
+        raise Unanswerable(msg)
+    first = np.unique(labels, return_index=True)[1][1:]
+    rows, cols = np.unravel_index(first, labels.shape)
+    row, col, radius = (rows + 0.5) / 2, (cols + 0.5) / 2, distance.ravel()[first]
+    inside = np.minimum.reduce([row, col, vessels.shape[0] - row, vessels.shape[1] - col]) > radius
+    away = ndimage.distance_transform_edt(~excluded) if excluded.any() else np.full(vessels.shape, np.inf)
+    inside &= away[row.astype(np.intp), col.astype(np.intp)] > radius
+    if not inside.any():
+        msg = "intercapillary distance needs a gap that is enclosed by vessels"
+        raise Unanswerable(msg)
+    return float(2 * radius[inside].mean())
+
+
+def nonperfused(vessels: NDArray[np.bool_], faz: NDArray[np.bool_] | None, scale: Scale) -> NDArray[np.bool_]:
+    """Areas outside the FAZ without vessels: the union of all vessel-free discs of `VESSEL_FREE_RADIUS_UM`.
+
+    A disc may leave the image but must have its centre inside it. Pixels of the FAZ count as vessels, so that the gap
+    between the FAZ's border vessels and the next is judged by itself.
+
+    Args:
+        vessels: (H, W) bool.
+        faz: (H, W) bool, or None where there is none.
+        scale: Size of a pixel.
+
+    Returns:
+        (H, W) bool.
+    """
+    blocked = vessels if faz is None else vessels | faz
+    if not blocked.any():
+        return np.ones_like(vessels)
+    radius = scale.px(VESSEL_FREE_RADIUS_UM)
+    centres = ndimage.distance_transform_edt(~blocked) > radius
+    if not centres.any():
+        return np.zeros_like(vessels)
+    return np.asarray(ndimage.distance_transform_edt(~centres) <= radius) & ~blocked
