@@ -1,0 +1,28 @@
+"""Data sets on disk: plan, build, resume, verify, describe, export, browse. Works without torch."""
+
+from chiasm.corpus._build import BuildOptions, BuildSummary, build
+from chiasm.corpus._draw import Imaging, Patient
+from chiasm.corpus._manifest import Manifest
+from chiasm.corpus._plan import Plan, make_plan
+from chiasm.corpus._presets import PRESETS, preset
+from chiasm.corpus._progress import ConsoleReport, Progress
+from chiasm.corpus._workshop import AskedItem, CaseMaker, OpenWorkshop, Workshop
+
+__all__ = [
+    "PRESETS",
+    "AskedItem",
+    "BuildOptions",
+    "BuildSummary",
+    "CaseMaker",
+    "ConsoleReport",
+    "Imaging",
+    "Manifest",
+    "OpenWorkshop",
+    "Patient",
+    "Plan",
+    "Progress",
+    "Workshop",
+    "build",
+    "make_plan",
+    "preset",
+]

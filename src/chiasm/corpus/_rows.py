@@ -1,0 +1,205 @@
+"""From a case and a question to a row; from a case to the rows of its graphs."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from pydantic import BaseModel
+
+from chiasm.case import Case, Finding, Laterality, View
+from chiasm.corpus._workshop import AskedItem
+from chiasm.errors import InvalidInput
+
+_PNG_LEVEL = 3
+"""zlib level; speckle does not compress, and level 3 is as small as 9 to 0.6 % at equal speed (measured)."""
+
+
+class CaseRows:
+    """What the rows of one case share, made once: PNGs, findings, facts, parameters."""
+
+    def __init__(self, case: Case, *, split: str) -> None:
+        self.case, self.split = case, split
+        self._shared = {
+            "case_id": case.case_id,
+            "patient_id": case.patient_id,
+            "split": split,
+            "facts": to_json([f.model_dump(mode="json", exclude_defaults=True) for f in case.facts]),
+            "params": to_json(case.origin.params),
+            "world": f"{case.origin.name} {case.origin.version}",
+            "case_sha256": case.sha256,
+        }
+        self._png: dict[str, bytes] = {}
+        self._views: dict[str, dict[str, Any]] = {}
+        self._found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+
+    def row(self, item: AskedItem) -> dict[str, Any]:
+        """The row of one question about this case.
+
+        Raises:
+            InvalidInput: The messages do not show each of the item's images once.
+        """
+        views = tuple(item.view_ids)
+        messages = [_message(m) for m in item.messages()]
+        shown = sum(part["type"] == "image" for m in messages for part in m["content"])
+        if shown != len(views):
+            msg = f"item {item.item_id} shows {shown} images in its messages and is about {len(views)} views; they must agree"
+            raise InvalidInput(msg)
+        stage = self.case.fact_value("stage", view_id=views[0]) if views else None
+        row = self._shared | {
+            "item_id": item.item_id,
+            "program": item.program,
+            "level": str(item.stage),
+            "stage": "" if stage is None else str(stage),
+            "images": [{"bytes": self._pixels(v), "path": f"{self.case.case_id}/{v}.png"} for v in views],
+            "messages": messages,
+            "question": item.prompt,
+            "options": list(item.options),
+            "key": to_json(item.key),
+            "answer": item.answer_text,
+            "reasoning": item.reasoning,
+            "trace": to_json(item.trace),
+            "evidence": to_json(item.evidence),
+            "views": [self._view(v) for v in views],
+            "findings": self._findings(views),
+            "graphs": sorted({f"{self.case.case_id}/{k}" for k in map(self._eye, views) if k in self.case.graphs}),
+        }
+        row["row_sha256"] = row_hash(row)
+        return row
+
+    def _pixels(self, view_id: str) -> bytes:
+        if view_id not in self._png:
+            self._png[view_id] = encode_png(self.case.view(view_id))
+        return self._png[view_id]
+
+    def _view(self, view_id: str) -> dict[str, Any]:
+        if view_id not in self._views:
+            view = self.case.view(view_id)
+            self._views[view_id] = {
+                "view_id": view_id,
+                "modality": view.modality,
+                "laterality": view.laterality.value,
+                "visit": view.visit,
+                "spacing_mm": None if view.spacing_mm is None else list(view.spacing_mm),
+                "sha256": hashlib.sha256(self._pixels(view_id)).hexdigest(),
+                "attributes": to_json(view.attributes),
+            }
+        return self._views[view_id]
+
+    def _eye(self, view_id: str) -> str:
+        view = self.case.view(view_id)
+        return f"{view.laterality.value}@{view.visit}"
+
+    def _findings(self, views: tuple[str, ...]) -> list[dict[str, Any]]:
+        if views not in self._found:
+            seen = [self.case.view(v) for v in views]
+            self._found[views] = [
+                record for finding in self.case.findings for record in _finding_records(finding, seen)
+            ]
+        return self._found[views]
+
+
+def graph_rows(case: Case) -> Iterator[dict[str, Any]]:
+    """One row for each vessel graph of the case."""
+    for eye, graph in case.graphs.items():
+        nodes, edges = graph.to_tables()
+        meta = {k.decode(): v.decode() for k, v in edges.schema.metadata.items()}
+        yield {
+            "graph_id": f"{case.case_id}/{eye}",
+            "case_id": case.case_id,
+            "patient_id": case.patient_id,
+            "eye": eye,
+            "fov_um": graph.fov_um,
+            "graph_schema": meta["chiasm.graph_schema"],
+            "nodes": {name: nodes[name].to_numpy() for name in nodes.column_names},
+            "edges": {name: edges[name].to_numpy() for name in edges.column_names},
+        }
+
+
+def encode_png(view: View) -> bytes:
+    """A 2D 8-bit view as PNG.
+
+    Raises:
+        InvalidInput: Another shape or type; the corpus holds what a vision-language model is shown.
+    """
+    pixels = view.pixels
+    gray = view.axes == ("row", "col")
+    colour = view.axes == ("row", "col", "channel") and view.shape[-1] == 3
+    if pixels.dtype != np.uint8 or not (gray or colour):
+        msg = (
+            f"view {view.view_id} is {pixels.dtype} with axes {view.axes} and shape {view.shape}; a data set holds 2D uint8 "
+            "images, gray or RGB: window and slice it first"
+        )
+        raise InvalidInput(msg)
+    sink = io.BytesIO()
+    Image.fromarray(pixels).save(sink, "PNG", compress_level=_PNG_LEVEL)
+    return sink.getvalue()
+
+
+def to_json(value: Any) -> str:
+    """Canonical JSON of records, dataclasses and plain values; refuses what JSON cannot hold."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, default=_plain, separators=(",", ":"))
+
+
+def row_hash(row: dict[str, Any]) -> str:
+    """Content hash of a row, over everything but itself; images count by their own hash."""
+    plain = {k: v for k, v in row.items() if k not in ("row_sha256", "images")}
+    plain["images"] = [hashlib.sha256(image["bytes"]).hexdigest() for image in row["images"]]
+    return hashlib.sha256(to_json(plain).encode()).hexdigest()
+
+
+def _message(message: dict[str, Any]) -> dict[str, Any]:
+    content = message["content"]
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    return {"role": message["role"], "content": [{"type": p["type"], "text": p.get("text")} for p in parts]}
+
+
+def _finding_records(finding: Finding, views: Sequence[View]) -> Iterator[dict[str, Any]]:
+    """The finding once for each shown view of its eye and visit."""
+    for index, view in enumerate(views):
+        sides = {finding.laterality, view.laterality} - {Laterality.NONE}
+        if finding.visit != view.visit or len(sides) > 1:
+            continue
+        region = finding.region(view.view_id)
+        judged = finding.visibility.get(view.view_id)
+        mask = region.mask if region else None
+        yield {
+            "finding_id": finding.finding_id,
+            "term": finding.term,
+            "image": index,
+            "laterality": finding.laterality.value,
+            "visit": finding.visit,
+            "visible": None if judged is None else judged.visible,
+            "box": None if region is None or region.box is None else _f32([x for corner in region.box for x in corner]),
+            "points": [_f32(p) for p in region.points] if region else [],
+            "polyline": [_f32(p) for p in region.polyline] if region else [],
+            "mask_size": None if mask is None else list(mask.size),
+            "mask_counts": None if mask is None else mask.counts,
+            "attributes": to_json(finding.attributes),
+            "quantities": to_json([q.model_dump(mode="json", exclude_defaults=True) for q in finding.quantities]),
+        }
+
+
+def _f32(values: Sequence[float]) -> list[float]:
+    """Rounded to what the column holds, so that a row's hash is the same before and after Parquet."""
+    rounded: list[float] = np.asarray(values, dtype=np.float32).tolist()
+    return rounded
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return dataclasses.asdict(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    msg = f"a row holds plain JSON, not {type(value).__name__}"
+    raise TypeError(msg)

@@ -1,0 +1,214 @@
+"""A world of discs and squares with exact truth, made in a millisecond: the corpus is tested with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from chiasm.case import (
+    Case,
+    Fact,
+    Finding,
+    Laterality,
+    Layer,
+    Mask,
+    Node,
+    Origin,
+    Quantity,
+    Region,
+    Vessel,
+    VesselGraph,
+    View,
+    Visibility,
+)
+from chiasm.corpus import Patient, Plan, Workshop
+from chiasm.errors import UnknownName
+
+SIZE = 48
+STAGES = ("healthy", "early-npdr", "late-npdr", "pdr")
+PROGRAMS = {"explain": 1, "dropout present": 1, "dropout sector": 1, "faz size": 1}
+
+
+@dataclass(frozen=True)
+class FakeMaker:
+    plan: Plan
+    name: str = "fake"
+    version: str = "1"
+
+    def check(self, plan: Plan) -> None:
+        for stage in plan.stages:
+            if stage not in STAGES:
+                raise UnknownName("stage", stage, STAGES)
+
+    def cases(self, patient: Patient, rng: np.random.Generator) -> Iterator[Case]:
+        _misbehave(patient.number)
+        squares = [tuple(int(x) for x in rng.integers(2, SIZE - 12, 2)) for _ in range(STAGES.index(patient.stage))]
+        noise = int(rng.integers(2**31))
+        for tag in ("", *self.plan.twins):
+            yield _case(patient, squares, noise, tag)
+
+
+@dataclass(frozen=True)
+class FakeItem:
+    item_id: str
+    case_id: str
+    program: str
+    stage: str
+    view_ids: tuple[str, ...]
+    prompt: str
+    options: tuple[str, ...]
+    key: dict[str, Any]
+    reasoning: str
+    answer_text: str
+    trace: list[dict[str, Any]]
+    evidence: list[dict[str, Any]]
+
+    def messages(self) -> list[dict[str, Any]]:
+        shown = [{"type": "image"} for _ in self.view_ids]
+        said = f"<think>{self.reasoning}</think>\n<answer>{self.answer_text}</answer>"
+        return [
+            {"role": "user", "content": [*shown, {"type": "text", "text": self.prompt}]},
+            {"role": "assistant", "content": [{"type": "text", "text": said}]},
+        ]
+
+
+@dataclass(frozen=True)
+class FakeSkip:
+    reason: str
+
+
+def fake_ask(case: Case, program: str, rng: np.random.Generator, view_ids: Sequence[str]) -> FakeItem | FakeSkip:
+    view_id = view_ids[0]
+    seen = list(case.find("capillary dropout", view_id=view_id, visible=True))
+    if program == "dropout present":
+        prompt, answer, kind = "Is there capillary dropout?", "yes" if seen else "no", "boolean"
+    elif program == "dropout sector":
+        if len(seen) != 1:
+            return FakeSkip("no single largest region")
+        box = seen[0].regions[0].box
+        assert box is not None
+        prompt, answer, kind = "In which half does it lie?", "top" if box[0][0] < SIZE / 2 else "bottom", "word"
+    elif program == "faz size":
+        area = next(case.find("foveal avascular zone", view_id=view_id)).quantity("area")
+        assert area is not None
+        prompt, answer, kind = "How large is the FAZ?", f"{area.value:.2f} mm2", "quantity"
+    else:
+        prompt, answer, kind = "Explain the image.", str(case.fact_value("stage", view_id=view_id)), "stage"
+    return FakeItem(
+        item_id=f"{case.case_id}/{view_id}/{program}",
+        case_id=case.case_id,
+        program=program,
+        stage="1",
+        view_ids=tuple(view_ids),
+        prompt=prompt,
+        options=("yes", "no") if kind == "boolean" else (),
+        key={"type": kind, "value": answer},
+        reasoning=f"{len(seen)} areas of capillary dropout are seen.",
+        answer_text=answer,
+        trace=[{"step": "count", "value": len(seen)}],
+        evidence=[{"sentence": 0, "findings": [f.finding_id for f in seen]}],
+    )
+
+
+def open_fake(plan: Plan) -> Workshop:
+    return Workshop(FakeMaker(plan), fake_ask, PROGRAMS)
+
+
+def fake_plan(**changes: Any) -> Plan:
+    settings: dict[str, Any] = {
+        "world": "fake",
+        "patients": 24,
+        "patients_per_part": 4,
+        "programs": tuple(PROGRAMS)[1:],
+    }
+    return Plan().change(**(settings | {"questions": 2, "splits": {"train": 0.75, "test": 0.25}} | changes))
+
+
+def _case(patient: Patient, squares: list[tuple[int, ...]], noise: int, tag: str) -> Case:
+    views, findings, facts = [], [], [Fact(name="age", value=patient.age_years, unit="years")]
+    for number, image in enumerate(patient.images):
+        eye = Laterality(image.laterality)
+        view_id = f"{eye.value.lower()}-v{image.visit}-inner-{number}"
+        rng = np.random.default_rng((noise, number))
+        pixels = rng.integers(60, 200, (SIZE, SIZE)).astype(np.uint8)
+        rows, cols = np.mgrid[:SIZE, :SIZE]
+        faz = (rows - 23.5) ** 2 + (cols - 23.5) ** 2 < 36
+        pixels[faz] = 0
+        mm = patient.fov_mm / SIZE
+        found = [("foveal avascular zone", faz)]
+        if tag != "capillary dropout":
+            for row, col in squares:
+                mask = np.zeros((SIZE, SIZE), dtype=bool)
+                mask[row : row + 8, col : col + 8] = True
+                pixels[mask] //= 4
+                found.append(("capillary dropout", mask))
+        views.append(
+            View(
+                view_id=view_id,
+                modality="OCTA en face",
+                pixels=pixels,
+                spacing_mm=(mm, mm),
+                laterality=eye,
+                visit=image.visit,
+                attributes={"profile": image.profile or "plain", "fov_mm": patient.fov_mm, "slab": "inner retina"},
+            )
+        )
+        for i, (name, mask) in enumerate(found):
+            at = np.argwhere(mask)
+            start, stop = at.min(0).astype(float), at.max(0).astype(float) + 1
+            findings.append(
+                Finding(
+                    finding_id=f"{view_id}-{i}",
+                    term=name,
+                    laterality=eye,
+                    visit=image.visit,
+                    regions=(Region(view_id=view_id, mask=Mask.from_array(mask), box=(tuple(start), tuple(stop))),),
+                    quantities=(Quantity(name="area", value=float(mask.sum()) * mm**2, unit="mm2"),),
+                    visibility={view_id: Visibility(visible=True)},
+                )
+            )
+    stage = patient.stage if tag != "capillary dropout" else "healthy"
+    facts.append(Fact(name="stage", value=stage))
+    suffix = f"-without {tag}" if tag else ""
+    return Case(
+        case_id=patient.patient_id + suffix,
+        patient_id=patient.patient_id,
+        views=tuple(views),
+        findings=tuple(findings),
+        facts=tuple(facts),
+        origin=Origin(kind="world", name="fake", version="1", params={"squares": [list(s) for s in squares]}),
+        graphs={f"{v.laterality.value}@{v.visit}": _graph(patient.fov_mm * 1000) for v in views},
+    )
+
+
+def _graph(fov_um: float) -> VesselGraph:
+    return VesselGraph(
+        fov_um=fov_um,
+        position_um=np.array([[0, fov_um / 2, 10], [fov_um, fov_um / 2, 10]], dtype=np.float32),
+        node=np.array([Node.INLET, Node.OUTLET]),
+        edges=np.array([[0, 1]]),
+        edge_id=np.array([0]),
+        radius_um=np.array([20.0]),
+        vessel=np.array([Vessel.ARTERY]),
+        layer=np.array([Layer.SVC]),
+        order=np.array([3]),
+        speed_mm_s=np.array([5.0]),
+        pressure_mmhg=np.array([40.0, 30.0]),
+    )
+
+
+def _misbehave(index: int) -> None:
+    """Let a test break a worker: FAKE_DIE=<patient>:<marker file> kills the process once, FAKE_RAISE=<patient> raises."""
+    die, _, marker = os.environ.get("FAKE_DIE", "").partition(":")
+    if die == str(index) and not (marker and Path(marker).exists()):
+        if marker:
+            Path(marker).touch()
+        os._exit(9)
+    if os.environ.get("FAKE_RAISE") == str(index):
+        msg = "the vessel has no beginning"
+        raise RuntimeError(msg)
