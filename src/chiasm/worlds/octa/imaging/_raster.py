@@ -134,7 +134,7 @@ def _pixels(
     return start[chosen], stop[chosen], radius[chosen], chosen
 
 
-@numba.njit(cache=True, nogil=True)  # type: ignore[misc]
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _draw(
     out: NDArray[np.float32],
     start: NDArray[np.float32],

@@ -1,0 +1,187 @@
+"""What goes wrong in a scan, each with the mask of the pixels it touches.
+
+Before noise an artefact acts on the signal (shadow, low signal, defocus, segmentation error, projection); after noise the
+raster itself breaks (motion). Every weight has compact support, so that a mask covers exactly what was changed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.worlds.octa.imaging._eye import Eye
+from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, smooth_field
+from chiasm.worlds.octa.imaging._params import Artefact, ImagingParams
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class ArtefactTruth:
+    """One artefact as it was realised: its record and (size, size) bool mask of the pixels it may have changed."""
+
+    artefact: Artefact
+    mask: Mask
+
+
+@dataclass(frozen=True, eq=False)
+class SignalEffects:
+    """What the artefacts before noise do, as maps (size, size) float32; None where nothing of the kind occurs."""
+
+    attenuation: Field | None
+    """Factor on the signal, in (0, 1]."""
+    defocus: Field | None
+    """Weight of the blurred signal, in [0, 1]."""
+    defocus_um: float
+    displaced: Field | None
+    """Share of the slab that lies in the wrong layer, in [0, 1]."""
+    truths: tuple[ArtefactTruth, ...]
+
+
+def signal_effects(params: ImagingParams) -> SignalEffects:
+    """The maps of every artefact that acts on the signal."""
+    attenuation = defocus = displaced = None
+    defocus_um = 0.0
+    truths = []
+    for number, artefact in enumerate(params.artefacts):
+        if artefact.kind not in ("shadow", "low signal", "defocus", "segmentation error"):
+            continue
+        weight = region(artefact, params.size_px, number, params.noise_seed)
+        truths.append(ArtefactTruth(artefact, weight > 0))
+        if artefact.kind in ("shadow", "low signal"):
+            factor = 1 - np.float32(artefact.amount) * weight
+            attenuation = factor if attenuation is None else attenuation * factor
+        elif artefact.kind == "defocus":
+            defocus = weight if defocus is None else np.maximum(defocus, weight)
+            defocus_um = max(defocus_um, artefact.amount * 40.0)
+        else:
+            change = np.float32(artefact.amount) * weight
+            displaced = change if displaced is None else np.maximum(displaced, change)
+    return SignalEffects(attenuation, defocus, defocus_um, displaced, tuple(truths))
+
+
+def region(artefact: Artefact, size_px: int, number: int, noise_seed: int) -> Field:
+    """Weight in [0, 1] of an artefact: one in its middle, falling to exactly zero at an irregular outline.
+
+    `form` "field" covers the whole image, "edge" grows towards the border nearest to its position, "band" runs across
+    the field along `axis`, anything else is a blob.
+    """
+    coordinate = (np.arange(size_px, dtype=np.float32) + 0.5) / size_px
+    rng = generator(artefact.seed, Stream.ARTEFACT, number)
+    if artefact.form == "field":
+        return np.ones((size_px, size_px), np.float32)
+    row, col = coordinate[:, None] - artefact.position[0], coordinate[None] - artefact.position[1]
+    wobble = smooth_field(rng, size_px, max(3.0, artefact.extent * size_px * 0.45))
+    if artefact.form == "edge":
+        toward = np.array(artefact.position) - 0.5
+        toward = toward / max(float(np.hypot(*toward)), 1e-6)
+        distance = 1 - (row * toward[0] + col * toward[1] + artefact.extent) / max(artefact.extent, 1e-3)
+        reach = 1 - distance + 0.15 * wobble
+        return _smoothstep(reach)
+    if artefact.form == "band":
+        across = row if artefact.axis == 0 else col
+        ratio = np.broadcast_to(np.abs(across), (size_px, size_px)) / max(artefact.extent, 1e-3)
+    else:
+        stretch = 1.0 + 0.6 * float(rng.random())
+        angle = np.pi * float(rng.random())
+        along = row * np.cos(angle) + col * np.sin(angle)
+        aside = col * np.cos(angle) - row * np.sin(angle)
+        ratio = np.hypot(along / stretch, aside * stretch) / max(artefact.extent, 1e-3)
+    return _smoothstep((1.15 + 0.2 * wobble - ratio) / 0.55)
+
+
+def break_raster(image: Field, params: ImagingParams) -> tuple[Field, tuple[ArtefactTruth, ...]]:
+    """Apply the motion artefacts to the noisy image; axis 1 runs along columns."""
+    truths = []
+    for number, artefact in enumerate(params.artefacts):
+        if artefact.kind != "motion artefact":
+            continue
+        rng = generator(artefact.seed, Stream.ARTEFACT, number)
+        view = image if artefact.axis == 0 else image.T
+        mask = np.zeros(view.shape, bool)
+        changed = _move(view.copy(), artefact, rng, mask)
+        image = changed if artefact.axis == 0 else np.ascontiguousarray(changed.T)
+        truths.append(ArtefactTruth(artefact, mask if artefact.axis == 0 else mask.T))
+    return image, tuple(truths)
+
+
+def project_through(deep: Field, wide: Field, params: ImagingParams) -> tuple[Field, tuple[ArtefactTruth, ...]]:
+    """Add the tails of superficial vessels (`wide`, coverage) to a deep slab's signal."""
+    truths = []
+    for artefact in params.artefacts:
+        if artefact.kind == "projection artefact":
+            tail = np.float32(artefact.amount) * wide
+            deep = np.maximum(deep, tail)
+            truths.append(ArtefactTruth(artefact, blur(tail, 1.0, 1.0) > 0))
+    return deep, tuple(truths)
+
+
+def decentration_truths(eye: Eye, params: ImagingParams) -> tuple[ArtefactTruth, ...]:
+    """Where a decentred field cannot be compared with its opposite: pixels whose mirror about the fovea lies outside it.
+
+    The scanner did not change these pixels; the growth put the fovea there. The artefact must be among `params.artefacts`.
+    """
+    pixel_um = params.pixel_um
+    truths = []
+    for artefact in params.artefacts:
+        if artefact.kind == "decentration":
+            centre = (np.arange(params.size_px) + 0.5) * pixel_um
+            mirrored = [2 * fovea - centre for fovea in eye.fovea_um]
+            outside = [(m < 0) | (m > eye.graph.fov_um) for m in mirrored]
+            truths.append(ArtefactTruth(artefact, outside[0][:, None] | outside[1][None]))
+    return tuple(truths)
+
+
+def _move(view: Field, artefact: Artefact, rng: np.random.Generator, mask: Mask) -> Field:
+    """One motion artefact on horizontal scan lines; marks the touched pixels in `mask`."""
+    n = len(view)
+    half = max(1, round(artefact.extent * n))
+    first = int(np.clip(round(artefact.position[0] * n) - half, 0, n - 2))
+    last = min(n, first + 2 * half)
+    rows = np.arange(first, last)
+    source = view.copy()
+    if artefact.form == "blink line":
+        bright = np.quantile(view, 0.95 if artefact.amount > 0 else 0.02)
+        jitter = np.exp(0.5 * rng.standard_normal((len(rows), n), dtype=np.float32))
+        view[rows] = bright * jitter * np.float32(abs(artefact.amount))
+    elif artefact.form == "displacement":
+        view[rows] = _shifted(source[rows], round(artefact.amount * n))
+    elif artefact.form == "stretch":
+        t = (np.arange(len(rows)) + 0.5) / len(rows)
+        picked = first + np.clip((t ** (1 + abs(artefact.amount))) * len(rows), 0, len(rows) - 1).astype(int)
+        view[rows] = source[picked]
+    elif artefact.form == "doubling":
+        view[rows] = np.maximum(0.85 * source[rows], 0.75 * _shifted(source[rows], round(artefact.amount * n)))
+    else:  # quilting: crossed scans merged badly, lines of gain in both directions within a rectangle
+        width = max(4, int(0.2 * n + 0.4 * n * rng.random()))
+        left = int(np.clip(round(artefact.position[1] * n) - width // 2, 0, n - 4))
+        cols = np.arange(left, min(n, left + width))
+        lines = np.exp(np.float32(artefact.amount) * _sparse(rng, len(rows)))[:, None]
+        lanes = np.exp(np.float32(artefact.amount) * _sparse(rng, len(cols)))[None]
+        view[np.ix_(rows, cols)] *= lines * lanes
+        mask[np.ix_(rows, cols)] = True
+        return view
+    mask[rows] = True
+    return view
+
+
+def _sparse(rng: np.random.Generator, n: int) -> Field:
+    """(n,) normal values on about a third of the lines, zero on the others."""
+    values = rng.standard_normal(n, dtype=np.float32)
+    return np.where(rng.random(n) < 0.35, values, np.float32(0)).astype(np.float32)
+
+
+def _shifted(lines: Field, shift_px: int) -> Field:
+    """Lines moved along their length; what enters is mirrored."""
+    n = lines.shape[1]
+    index = np.arange(n) - shift_px
+    index = np.where(index < 0, -index - 1, index)
+    index = np.where(index >= n, 2 * n - index - 1, index)
+    return lines[:, index]
+
+
+def _smoothstep(x: NDArray[np.floating]) -> Field:
+    t = np.clip(x, 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), dtype=np.float32)

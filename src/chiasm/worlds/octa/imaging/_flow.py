@@ -1,0 +1,107 @@
+"""From vessels to decorrelation: which vessels a slab shows, and how bright their flow makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.case import Layer, Vessel, VesselGraph
+from chiasm.worlds.octa.imaging._blobs import render_blobs
+from chiasm.worlds.octa.imaging._eye import Eye
+from chiasm.worlds.octa.imaging._noise import Field, Stream, generator, smooth_field
+from chiasm.worlds.octa.imaging._params import ImagingParams, Slab
+from chiasm.worlds.octa.imaging._raster import render_capsules, select_edges
+
+SLAB_LAYERS: dict[Slab, tuple[Layer, ...]] = {
+    "inner": (Layer.SVC, Layer.ICP, Layer.DCP),
+    "svc": (Layer.SVC,),
+    "dvc": (Layer.ICP, Layer.DCP),
+    "vri": (Layer.VITREOUS,),
+}
+"""Layers whose vessels a slab projects."""
+
+_WIDE = (Vessel.ARTERY, Vessel.VEIN, Vessel.IRMA, Vessel.NEOVESSEL)
+_MEAN_REFERENCE_UM = 20.0
+"""Chord of vessel along the beam that a mean projection shows as brightly as a maximum projection shows full coverage [um]."""
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """Coverage by perfused vessels, weighted by their speed's contrast, each (size, size) float32."""
+
+    wide: Field
+    """Arteries, veins, IRMA, neovessels and blobs."""
+    superficial: Field
+    """Capillaries of the superficial complex (and of the vitreous)."""
+    deep: Field
+    """Capillaries of the intermediate and deep plexus."""
+
+
+def project(eye: Eye, params: ImagingParams) -> Flow:
+    """Project the slab's vessels onto the image."""
+    layers = SLAB_LAYERS[params.slab]
+    weight = speed_contrast(eye.graph, params.saturation_mm_s)
+    shallow = tuple(layer for layer in layers if layer in (Layer.VITREOUS, Layer.SVC))
+    deeper = tuple(layer for layer in layers if layer in (Layer.ICP, Layer.DCP))
+    graph = eye.graph
+    wide = _project_edges(graph, select_edges(graph, layers=layers, vessels=_WIDE), weight, params)
+    superficial = _project_edges(
+        graph, select_edges(graph, layers=shallow, vessels=(Vessel.CAPILLARY,)), weight, params
+    )
+    deep = _project_edges(graph, select_edges(graph, layers=deeper, vessels=(Vessel.CAPILLARY,)), weight, params)
+    blobs = eye.blobs.select(np.isin(eye.blobs.layer, [int(layer) for layer in layers]))
+    if len(blobs):
+        wide = np.maximum(wide, render_blobs(blobs, graph.fov_um, params.size_px))
+    return Flow(wide, superficial, deep)
+
+
+def speed_contrast(graph: VesselGraph, saturation_mm_s: float) -> NDArray[np.float32]:
+    """(E,) in [0, 1]: 1 - exp(-speed / saturation), as decorrelation saturates; 1 where flow was not solved."""
+    contrast = -np.expm1(-graph.speed_mm_s / np.float32(saturation_mm_s))
+    return np.asarray(np.where(np.isnan(contrast), np.float32(1), contrast), dtype=np.float32)
+
+
+def modulate(flow: Flow, params: ImagingParams) -> Field:
+    """Apply gains, beading, missing stretches and slow variation; combine by maximum.
+
+    Returns:
+        (size, size) float32 >= 0: signal before saturation and point spread.
+    """
+    lobule = _log_field(params, Stream.LOBULE, params.lobule_sd, params.lobule_um)
+    superficial = flow.superficial * lobule * np.float32(params.capillary_gain)
+    superficial *= _flicker(params, Stream.BEAD, Stream.MISSING)
+    out = np.maximum(flow.wide * np.float32(params.large_gain), superficial)
+    if flow.deep.any():
+        deep = flow.deep * lobule * np.float32(params.deep_gain)
+        deep *= _flicker(params, Stream.DEEP_BEAD, Stream.DEEP_MISSING)
+        out = np.maximum(out, deep)
+    return out
+
+
+def _project_edges(
+    graph: VesselGraph, edges: NDArray[np.bool_], weight: NDArray[np.float32], params: ImagingParams
+) -> Field:
+    if params.projection == "max":
+        return render_capsules(graph, params.size_px, edges=edges, weight=weight)
+    return render_capsules(graph, params.size_px, edges=edges, weight=weight, mode="sum") / np.float32(
+        _MEAN_REFERENCE_UM
+    )
+
+
+def _flicker(params: ImagingParams, bead: Stream, missing: Stream) -> Field:
+    """Beading times presence: erythrocytes pass capillaries in trains, and some stretches are empty during the scan."""
+    beads = _log_field(params, bead, params.bead_sd, params.bead_um)
+    if params.missing_share == 0:
+        return beads
+    field = smooth_field(generator(params.noise_seed, missing), params.size_px, params.missing_um / params.pixel_um)
+    threshold = np.quantile(field, params.missing_share)
+    # A logistic edge a tenth of an sd wide keeps stretches from ending in steps.
+    return np.asarray(beads / (1 + np.exp(np.clip((threshold - field) * 10, -30, 30))), dtype=np.float32)
+
+
+def _log_field(params: ImagingParams, stream: Stream, sd: float, scale_um: float) -> Field:
+    """A positive field of mean one: exp of a smooth Gaussian field of that sd."""
+    field = smooth_field(generator(params.noise_seed, stream), params.size_px, scale_um / params.pixel_um)
+    return np.asarray(np.exp(np.float32(sd) * field - np.float32(sd * sd / 2)), dtype=np.float32)

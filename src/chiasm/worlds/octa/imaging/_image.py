@@ -1,0 +1,180 @@
+"""The imaging chain: from an eye to 8-bit pixels, one small pure step after another.
+
+1. project: coverage of each pixel by perfused vessels of the slab, weighted by flow (`_flow`).
+2. modulate: gains; capillaries bead, and some stretches are empty (`_flow`).
+3. spread: lateral point spread, wider along the fast axis; defocus where it occurs.
+4. decorrelate: v = 1 - exp(-signal) saturates; static tissue shines through: s = 1 - (1 - tissue) (1 - v).
+5. light: illumination, vignette, shadow.
+6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains.
+7. move: the raster breaks where the eye moved (`_artefacts`).
+8. export: black point, white point, contrast curve, grey levels, 8 bits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.errors import InvalidInput
+from chiasm.worlds.octa.imaging._artefacts import (
+    ArtefactTruth,
+    SignalEffects,
+    break_raster,
+    decentration_truths,
+    project_through,
+    signal_effects,
+)
+from chiasm.worlds.octa.imaging._eye import Eye
+from chiasm.worlds.octa.imaging._flow import Flow, modulate, project
+from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, grain, smooth_field
+from chiasm.worlds.octa.imaging._params import ImagingParams
+
+_PERFUSION_UM = 25.0
+"""Reach of a vessel's influence on unresolved texture: half an intercapillary distance [um]."""
+
+
+@dataclass(frozen=True)
+class Exposure:
+    """The signal values that the export sends to black and to white. Twins share one, so that only the lesion differs."""
+
+    black: float
+    white: float
+
+
+@dataclass(frozen=True, eq=False)
+class Imaged:
+    """What came out of the scanner.
+
+    Attributes:
+        pixels: (size, size) uint8.
+        artefacts: Every artefact with the mask of the pixels it touched.
+        signal: (size, size) float32 in [0, 1], decorrelation before noise.
+        exposure: Pass it to `image` for a twin.
+    """
+
+    pixels: NDArray[np.uint8]
+    artefacts: tuple[ArtefactTruth, ...]
+    signal: Field
+    exposure: Exposure
+
+    def touched(self, *kinds: str) -> NDArray[np.bool_]:
+        """True where an artefact of those kinds (any kind without arguments) touched the image."""
+        out = np.zeros(self.pixels.shape, bool)
+        for truth in self.artefacts:
+            if not kinds or truth.artefact.kind in kinds:
+                out |= truth.mask
+        return out
+
+
+def image(eye: Eye, params: ImagingParams, exposure: Exposure | None = None) -> Imaged:
+    """Image an eye. Pure: equal arguments give equal bytes.
+
+    Args:
+        eye: What the scanner meets; its field must be the one of `params`.
+        params: Every number of this imaging.
+        exposure: Black and white of an earlier image (a twin's); None sets them from this image, as devices do.
+    """
+    if abs(eye.graph.fov_um - params.fov_mm * 1000) > 0.5:
+        msg = f"params.fov_mm is {params.fov_mm:g} mm, but the eye was grown for {eye.graph.fov_um / 1000:g} mm; sample anew"
+        raise InvalidInput(msg)
+    effects = signal_effects(params)
+    flow = project(eye, params)
+    strength = modulate(_misplaced(flow, effects), params)
+    projected: tuple[ArtefactTruth, ...] = ()
+    if params.slab == "dvc":
+        superficial = project(eye, params.model_copy(update={"slab": "svc"}))
+        strength, projected = project_through(strength, superficial.wide * np.float32(params.large_gain), params)
+    signal = decorrelate(spread(strength, params, effects), eye, params)
+    signal = light(signal, params, effects)
+    noisy, moved = break_raster(add_noise(signal, params), params)
+    exposure = exposure or expose(noisy, params)
+    truths = (*effects.truths, *projected, *moved, *decentration_truths(eye, params))
+    return Imaged(export(noisy, exposure, params), truths, signal, exposure)
+
+
+def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Field:
+    """Blur by the lateral point spread, and further where the image is out of focus."""
+    sd = params.psf_um / params.pixel_um
+    wide, narrow = sd * np.sqrt(params.anisotropy), sd / np.sqrt(params.anisotropy)
+    out = blur(strength, narrow, wide)
+    if effects.defocus is not None:
+        extra = effects.defocus_um / params.pixel_um
+        out = out + effects.defocus * (blur(out, extra, extra) - out)
+    return out
+
+
+def decorrelate(strength: Field, eye: Eye, params: ImagingParams) -> Field:
+    """Saturating decorrelation of blood over that of tissue, which thins out in the foveal pit."""
+    vessel = -np.expm1(-strength)
+    reach = _PERFUSION_UM / params.pixel_um
+    nearby = blur(strength, reach, reach)
+    perfused = nearby / (nearby + np.float32(0.1))
+    texture = smooth_field(
+        generator(params.noise_seed, Stream.TEXTURE), params.size_px, params.texture_um / params.pixel_um
+    )
+    tissue = np.float32(params.tissue_level) * slab_thickness(eye, params)
+    tissue = tissue * np.exp(np.float32(params.texture_gain) * perfused * texture)
+    return np.asarray(1 - (1 - np.minimum(tissue, np.float32(1))) * (1 - vessel), dtype=np.float32)
+
+
+def slab_thickness(eye: Eye, params: ImagingParams) -> Field:
+    """Relative amount of tissue in the slab: `pit_floor` at the foveola, 1 far away (size, size)."""
+    centre = (np.arange(params.size_px, dtype=np.float32) + np.float32(0.5)) * np.float32(params.pixel_um)
+    width = params.pit_scale * eye.faz_radius_um
+    row, col = (np.exp(-0.5 * ((centre - f) / width) ** 2) for f in eye.fovea_um)
+    return np.asarray(1 - (1 - params.pit_floor) * row[:, None] * col[None], dtype=np.float32)
+
+
+def light(signal: Field, params: ImagingParams, effects: SignalEffects) -> Field:
+    """Illumination that varies over the field, falls to the corners, and is cast into shadow."""
+    scale = params.illumination_mm * 1000 / params.pixel_um
+    slow = smooth_field(generator(params.noise_seed, Stream.ILLUMINATION), params.size_px, scale)
+    factor = np.exp(np.float32(params.illumination_sd) * slow)
+    if params.vignette > 0:
+        across = np.linspace(-1, 1, params.size_px, dtype=np.float32) ** 2
+        factor = factor * (1 - np.float32(params.vignette / 2) * (across[:, None] + across[None]))
+    if effects.attenuation is not None:
+        factor = factor * effects.attenuation
+    return np.asarray(signal * factor, dtype=np.float32)
+
+
+def add_noise(signal: Field, params: ImagingParams) -> Field:
+    """Speckle in proportion to the signal, a noise floor beside it, gains from line to line."""
+    n, seed = params.size_px, params.noise_seed
+    speckle = grain(generator(seed, Stream.SPECKLE), n, params.grain_px)
+    floor = grain(generator(seed, Stream.FLOOR), n, params.grain_px)
+    out = signal * _log_normal(speckle, params.speckle_sd)
+    out += np.float32(params.floor_level) * _log_normal(floor, params.floor_sd)
+    rows = generator(seed, Stream.ROWS).standard_normal((n, 1), dtype=np.float32)
+    cols = generator(seed, Stream.COLS).standard_normal((1, n), dtype=np.float32)
+    out *= np.exp(np.float32(params.row_sd) * rows + np.float32(params.col_sd) * cols)
+    return out
+
+
+def expose(noisy: Field, params: ImagingParams) -> Exposure:
+    """Black and white points by the shares of pixels that the device clips."""
+    black, white = np.quantile(noisy, [params.black_share, 1 - params.saturated_share])
+    return Exposure(float(black), float(max(white, black + 1e-6)))
+
+
+def export(noisy: Field, exposure: Exposure, params: ImagingParams) -> NDArray[np.uint8]:
+    """Contrast curve, the device's grey levels, and their stretch to 0..255."""
+    unit = np.clip((noisy - exposure.black) / np.float32(exposure.white - exposure.black), 0, 1)
+    levels = np.float32(round(params.levels))
+    coarse = np.rint(unit ** np.float32(params.gamma) * levels) / levels
+    return np.asarray(np.rint(coarse * 255), dtype=np.uint8)
+
+
+def _misplaced(flow: Flow, effects: SignalEffects) -> Flow:
+    """Where a layer boundary was drawn wrongly, superficial capillaries leave the slab."""
+    if effects.displaced is None:
+        return flow
+    keep = 1 - effects.displaced
+    return Flow(flow.wide * (1 - np.float32(0.6) * effects.displaced), flow.superficial * keep, flow.deep * keep)
+
+
+def _log_normal(field: Field, sd: float) -> Field:
+    """exp(sd z - sd^2 / 2): positive, mean one."""
+    return np.asarray(np.exp(np.float32(sd) * field - np.float32(sd * sd / 2)), dtype=np.float32)
