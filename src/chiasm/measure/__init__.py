@@ -23,7 +23,7 @@ from chiasm.measure._stage import (
     stage,
 )
 from chiasm.measure._vessel_graph import branch_tortuosity, length_inside_um, measure_graph
-from chiasm.measure._vessels import segment_vessels
+from chiasm.measure._vessels import ridge_strength, segment_vessels
 
 __all__ = [
     "DEFAULT_RULE",
@@ -64,6 +64,7 @@ __all__ = [
     "measure_masks",
     "nonperfused",
     "region_shape",
+    "ridge_strength",
     "sector_of",
     "segment_faz",
     "segment_vessels",

@@ -99,7 +99,7 @@ DEFINITIONS: Final[dict[str, Definition]] = {
             "Fractal dimension",
             "1",
             "Box-counting dimension of the centre lines: slope of log(boxes met) on log(1 / side), "
-            "sides 1/4, 1/8, 1/16, 1/32, 1/64 and 1/128 of the field, fewest boxes over 8 positions of the grid.",
+            "sides 1/8, 1/12, 1/16, 1/24, 1/32, 1/48 and 1/64 of the field, mean over all positions of the grid.",
             "Front Physiol 2018;9:1233; Kim 2016 (PMC4968771)",
             f"{_DEVICE}; it also depends on the box sides and the size of the field",
         ),

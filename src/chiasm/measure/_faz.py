@@ -78,20 +78,31 @@ CORE_RADIUS_UM: Final = 120.0
 SURROUND_UM: Final = (50.0, 300.0)
 """The surround's brightness is taken this far from the region's edge."""
 LEVEL: Final = 0.4
-"""Edge of the FAZ between the brightness within (0) and around (1): below one half, since its border vessels are thin."""
+"""Edge of the dark region between the brightness within (0) and around (1): below one half, its border vessels are thin."""
 OPENING_UM: Final = 30.0
 MAX_ROUNDS: Final = 20
+BORDER_QUANTILE: Final = 0.75
+"""Of the ridge strengths in the ring around the region: a quarter of it or more is vessel."""
+REACH_UM: Final = 60.0
+"""The edge is then sought this far beyond the dark region: three times the blur that drew it in."""
+RING_UM: Final = 120.0
+"""Width of the ring in which the strength of border vessels is taken."""
+CORNER_UM: Final = 20.0
+"""Corners of the outline narrower than this are rounded: half a capillary spacing."""
 
 
-def segment_faz(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
-    """Estimate the FAZ in a grey en-face image by region competition.
+def segment_faz(grey: NDArray[np.float32], ridge: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
+    """Estimate the FAZ in a grey en-face image.
 
     1. The darkest place near the image centre, under a wide blur, is the core.
-    2. Of a slightly blurred image, all that is nearer to the brightness within the region than to the brightness around it
-       (`LEVEL`) is the new region; opened by a disc, the component at the core, holes filled. Repeated until it stays.
+    2. Region competition: of a slightly blurred image, all that is nearer to the brightness within the region than to that
+       around it (`LEVEL`) is the new region; opened by a disc, the component at the core, holes filled; until it stays.
+    3. The blur pulled its edge inward, off the border vessels: it grows outward until it meets ridges at least half as strong as
+       those of the ring around it, and its corners are rounded.
 
     Args:
         grey: (H, W) in [0, 1].
+        ridge: (H, W), `ridge_strength` of the image.
         scale: Size of a pixel.
 
     Returns:
@@ -100,6 +111,14 @@ def segment_faz(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
     Raises:
         Unanswerable: The region leaks to the image border or exceeds `MAX_AREA_MM2`: no FAZ can be told.
     """
+    region = _grow_to_ridges(_dark_region(grey, scale), ridge, scale)
+    if _touches_border(region) or region.sum() > scale.px(1000.0) ** 2 * MAX_AREA_MM2:
+        msg = "the dark region around the image centre reaches the border or is too large for a FAZ"
+        raise Unanswerable(msg)
+    return region
+
+
+def _dark_region(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
     fine = ndimage.gaussian_filter(grey, scale.px(SMOOTH_UM))
     coarse = ndimage.gaussian_filter(grey, scale.px(CORE_SMOOTH_UM))
     near = _near_centre(grey.shape, scale)
@@ -123,7 +142,19 @@ def segment_faz(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
         region = np.asarray(grown)
         if same:
             break
-    if _touches_border(region) or region.sum() > scale.px(1000.0) ** 2 * MAX_AREA_MM2:
-        msg = "the dark region around the image centre reaches the border or is too large for a FAZ"
-        raise Unanswerable(msg)
     return region
+
+
+def _grow_to_ridges(region: NDArray[np.bool_], ridge: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
+    outward = ndimage.distance_transform_edt(~region)
+    inward = ndimage.distance_transform_edt(region)
+    inner = inward > min(scale.px(CORNER_UM), float(inward.max()) / 2)
+    within = float(np.median(ridge[inner]))
+    border = float(np.quantile(ridge[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
+    free = inner | ((ridge < (within + border) / 2) & (outward <= scale.px(REACH_UM)))
+    corner = scale.px(CORNER_UM)
+    labels, _ = ndimage.label((ndimage.distance_transform_edt(free) > corner) | inner)
+    centres = np.isin(labels, np.unique(labels[inner]))
+    opened = ndimage.distance_transform_edt(~centres) <= corner
+    closed = ndimage.distance_transform_edt(ndimage.distance_transform_edt(~opened) <= corner) > corner
+    return np.asarray(ndimage.binary_fill_holes(closed | opened))

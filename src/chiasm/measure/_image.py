@@ -19,8 +19,10 @@ from chiasm.measure._regions import MIN_INSIDE, etdrs_grid
 from chiasm.measure._scale import Scale, as_coverage, as_grey
 from chiasm.measure._shape import RegionShape, region_shape
 from chiasm.measure._skeleton import Skeleton, trace_skeleton
-from chiasm.measure._vessels import segment_vessels
+from chiasm.measure._vessels import ridge_strength, segment_vessels
 
+THIN_COVERAGE = 0.2
+"""A pixel with this share covered lies on a vessel, if only on one thinner than a pixel between two pixels."""
 NO_SCALE = "needs the field of view in mm (fov_mm): lengths are never guessed"
 
 
@@ -79,12 +81,13 @@ def measure_image(
     """
     grey = as_grey(pixels)
     scale = Scale.from_fov((grey.shape[0], grey.shape[1]), fov_mm)
-    vessels = segment_vessels(grey, scale)
+    ridge = ridge_strength(grey, scale)
     try:
-        faz: NDArray[np.bool_] | None = segment_faz(grey, scale)
+        faz: NDArray[np.bool_] | None = segment_faz(grey, ridge, scale)
         why = ""
     except Unanswerable as error:
         faz, why = None, str(error)
+    vessels = segment_vessels(ridge, faz, scale)
     notes: tuple[str, ...] = IMAGE_LIMITS
     if not scale.known:
         notes = ("field of view unknown: lengths are in pixels, filters are sized for pixels of 10 um", *notes)
@@ -141,8 +144,8 @@ class _Measuring:
     missing: list[Missing] = field(default_factory=list)
 
     def run(self, notes: tuple[str, ...]) -> ImageMeasurement:
-        vessels = self.coverage >= 0.5
-        skeleton = trace_skeleton(vessels)
+        skeleton = trace_skeleton(self.coverage >= THIN_COVERAGE)
+        vessels = (self.coverage >= 0.5) | skeleton.mask
         shape = self._faz()
         dark = nonperfused(vessels, self.faz, self.scale) if self.scale.known else None
         self._regions(skeleton, dark, shape)
