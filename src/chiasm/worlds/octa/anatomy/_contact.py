@@ -1,0 +1,242 @@
+"""Distances between vessels: from points to vessel walls, and which capsules pass through each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+JOINT_REACH = 2.5
+"""Two capsules are at one joint when a path along the vessels, shorter than this many times the sum of their radii and
+at most three edges long, links them: a branch starts inside the vessel that it leaves."""
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def segment_gap(a: Any, b: Any, c: Any, d: Any) -> float:
+    """Distance between the segments ab and cd, in any dimension."""
+    ab, cd, ca = b - a, d - c, a - c
+    aa, cc = 0.0, 0.0
+    bb, ac, bc = 0.0, 0.0, 0.0
+    for k in range(len(a)):
+        aa += ab[k] * ab[k]
+        cc += cd[k] * cd[k]
+        bb += ab[k] * cd[k]
+        ac += ab[k] * ca[k]
+        bc += cd[k] * ca[k]
+    low = 1e-12
+    s, t = 0.0, 0.0
+    if aa <= low and cc <= low:
+        pass
+    elif aa <= low:
+        t = min(max(bc / cc, 0.0), 1.0)
+    elif cc <= low:
+        s = min(max(-ac / aa, 0.0), 1.0)
+    else:
+        determinant = aa * cc - bb * bb
+        if determinant > low * aa * cc:
+            s = min(max((bb * bc - ac * cc) / determinant, 0.0), 1.0)
+        t = (bb * s + bc) / cc
+        if t < 0.0:
+            t = 0.0
+            s = min(max(-ac / aa, 0.0), 1.0)
+        elif t > 1.0:
+            t = 1.0
+            s = min(max((bb - ac) / aa, 0.0), 1.0)
+    total = 0.0
+    for k in range(len(a)):
+        total += (ca[k] + s * ab[k] - t * cd[k]) ** 2
+    return float(np.sqrt(total))
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def nearest_wall(
+    points: NDArray[np.float64],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    reach_um: float,
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Distance of each point to the nearest vessel wall in the plane, and which segment that is.
+
+    Args:
+        points: (P, 2) [um].
+        start: (S, 2) starts of the segments [um].
+        end: (S, 2) ends of the segments [um].
+        radius: (S,) [um].
+        reach_um: Farther walls are not looked for.
+
+    Returns:
+        (P,) distance [um], inf beyond reach; (P,) segment index, -1 beyond reach.
+    """
+    best = np.full(len(points), np.inf)
+    which = np.full(len(points), -1, np.int64)
+    if len(points) == 0 or len(start) == 0:
+        return best, which
+    cell = 100.0
+    low0, low1 = points[:, 0].min(), points[:, 1].min()
+    n_rows = int((points[:, 0].max() - low0) / cell) + 1
+    n_cols = int((points[:, 1].max() - low1) / cell) + 1
+    head = np.full(n_rows * n_cols, -1, np.int64)
+    link = np.full(len(points), -1, np.int64)
+    for p in range(len(points)):
+        place = int((points[p, 0] - low0) / cell) * n_cols + int((points[p, 1] - low1) / cell)
+        link[p] = head[place]
+        head[place] = p
+    for s in range(len(start)):
+        pad = reach_um + radius[s]
+        r0 = int(np.floor((min(start[s, 0], end[s, 0]) - pad - low0) / cell))
+        r1 = int(np.floor((max(start[s, 0], end[s, 0]) + pad - low0) / cell))
+        c0 = int(np.floor((min(start[s, 1], end[s, 1]) - pad - low1) / cell))
+        c1 = int(np.floor((max(start[s, 1], end[s, 1]) + pad - low1) / cell))
+        for r in range(max(r0, 0), min(r1, n_rows - 1) + 1):
+            for c in range(max(c0, 0), min(c1, n_cols - 1) + 1):
+                p = head[r * n_cols + c]
+                while p >= 0:
+                    gap = segment_gap(points[p], points[p], start[s], end[s]) - radius[s]
+                    if gap < best[p] and gap < reach_um:
+                        best[p], which[p] = gap, s
+                    p = link[p]
+    return best, which
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def bucket_segments(start: NDArray[np.float64], end: NDArray[np.float64], cell: float, pad: NDArray[np.float64]) -> Any:
+    """Segments by the square cells that their padded boxes touch (row, col only).
+
+    Returns:
+        (start of each cell, segment indices, lowest row, lowest col, number of rows, number of columns).
+    """
+    n = len(start)
+    low = np.empty((n, 2))
+    high = np.empty((n, 2))
+    for s in range(n):
+        for k in range(2):
+            low[s, k] = min(start[s, k], end[s, k]) - pad[s]
+            high[s, k] = max(start[s, k], end[s, k]) + pad[s]
+    low0, low1 = low[:, 0].min(), low[:, 1].min()
+    n_rows = int((high[:, 0].max() - low0) / cell) + 1
+    n_cols = int((high[:, 1].max() - low1) / cell) + 1
+    first = np.zeros(n_rows * n_cols + 1, np.int64)
+    for s in range(n):
+        for r in range(int((low[s, 0] - low0) / cell), int((high[s, 0] - low0) / cell) + 1):
+            for c in range(int((low[s, 1] - low1) / cell), int((high[s, 1] - low1) / cell) + 1):
+                first[r * n_cols + c + 1] += 1
+    for k in range(n_rows * n_cols):
+        first[k + 1] += first[k]
+    fill = first.copy()
+    index = np.empty(first[-1], np.int64)
+    for s in range(n):
+        for r in range(int((low[s, 0] - low0) / cell), int((high[s, 0] - low0) / cell) + 1):
+            for c in range(int((low[s, 1] - low1) / cell), int((high[s, 1] - low1) / cell) + 1):
+                index[fill[r * n_cols + c]] = s
+                fill[r * n_cols + c] += 1
+    return first, index, low0, low1, n_rows, n_cols
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def close_pairs(
+    start: NDArray[np.float64], end: NDArray[np.float64], radius: NDArray[np.float64], slack_um: float
+) -> NDArray[np.int64]:
+    """(K, 2) pairs of capsules (i < j) whose walls are closer than `slack_um`, neighbours at a node included."""
+    pad = radius + 0.5 * slack_um
+    first, index, low0, low1, _, n_cols = bucket_segments(start, end, 40.0, pad)
+    pairs = np.empty((1024, 2), np.int64)
+    n_pairs = 0
+    for place in range(len(first) - 1):
+        row_low = low0 + (place // n_cols) * 40.0
+        col_low = low1 + (place % n_cols) * 40.0
+        for x in range(first[place], first[place + 1]):
+            i = index[x]
+            for y in range(x + 1, first[place + 1]):
+                j = index[y]
+                reach = radius[i] + radius[j] + slack_um
+                depth_i = 0.5 * (start[i, 2] + end[i, 2])
+                depth_j = 0.5 * (start[j, 2] + end[j, 2])
+                half = 0.5 * (abs(start[i, 2] - end[i, 2]) + abs(start[j, 2] - end[j, 2]))
+                if abs(depth_i - depth_j) - half >= reach:
+                    continue
+                # A pair may share several cells; it counts in the one that holds the low corner of the common box.
+                row = max(min(start[i, 0], end[i, 0]) - pad[i], min(start[j, 0], end[j, 0]) - pad[j])
+                col = max(min(start[i, 1], end[i, 1]) - pad[i], min(start[j, 1], end[j, 1]) - pad[j])
+                if not (row_low <= row < row_low + 40.0 and col_low <= col < col_low + 40.0):
+                    continue
+                if segment_gap(start[i], end[i], start[j], end[j]) < reach:
+                    if n_pairs == len(pairs):
+                        grown = np.empty((2 * n_pairs, 2), np.int64)
+                        grown[:n_pairs] = pairs
+                        pairs = grown
+                    pairs[n_pairs, 0], pairs[n_pairs, 1] = min(i, j), max(i, j)
+                    n_pairs += 1
+    return pairs[:n_pairs]
+
+
+def overlapping_pairs(
+    position_um: NDArray[np.floating],
+    edges: NDArray[np.integer],
+    radius_um: NDArray[np.floating],
+    slack_um: float = 0.0,
+) -> NDArray[np.int64]:
+    """(K, 2) pairs of edges whose capsules pass through each other in 3D, other than at a joint (`JOINT_REACH`)."""
+    pos = np.asarray(position_um, dtype=np.float64)
+    edges = np.asarray(edges, dtype=np.int64)
+    radius = np.asarray(radius_um, dtype=np.float64)
+    if len(edges) == 0:
+        return np.empty((0, 2), np.int64)
+    pairs = close_pairs(pos[edges[:, 0]], pos[edges[:, 1]], radius, slack_um)
+    a, b = edges[pairs[:, 0]], edges[pairs[:, 1]]
+    touching = (a[:, :1] == b).any(axis=1) | (a[:, 1:] == b).any(axis=1)
+    pairs = pairs[~touching]
+    first, link = incidence(edges, len(pos))
+    return np.asarray(pairs[~_at_joint(pairs, pos, edges, radius, first, link)])
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def incidence(edges: NDArray[np.int64], n_nodes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Edges at each node: (N + 1,) where each node's list starts, and (2E,) edge indices."""
+    first = np.zeros(n_nodes + 1, np.int64)
+    for e in range(len(edges)):
+        first[edges[e, 0] + 1] += 1
+        first[edges[e, 1] + 1] += 1
+    for k in range(n_nodes):
+        first[k + 1] += first[k]
+    fill = first.copy()
+    link = np.empty(2 * len(edges), np.int64)
+    for e in range(len(edges)):
+        for k in range(2):
+            node = edges[e, k]
+            link[fill[node]] = e
+            fill[node] += 1
+    return first, link
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _at_joint(pairs: Any, pos: Any, edges: Any, radius: Any, first: Any, link: Any) -> NDArray[np.bool_]:
+    out = np.zeros(len(pairs), np.bool_)
+    nodes = np.empty(256, np.int64)
+    reached = np.empty(256)
+    hops = np.empty(256, np.int64)
+    for p in range(len(pairs)):
+        i, j = pairs[p]
+        limit = JOINT_REACH * (radius[i] + radius[j])
+        nodes[0], nodes[1] = edges[i, 0], edges[i, 1]
+        reached[:2], hops[:2] = 0.0, 0
+        n, k = 2, 0
+        while k < n and not out[p]:
+            node = nodes[k]
+            if node == edges[j, 0] or node == edges[j, 1]:
+                out[p] = True
+            if hops[k] < 3:
+                for x in range(first[node], first[node + 1]):
+                    e = link[x]
+                    other = edges[e, 0] + edges[e, 1] - node
+                    length = 0.0
+                    for axis in range(pos.shape[1]):
+                        length += (pos[other, axis] - pos[node, axis]) ** 2
+                    path = reached[k] + np.sqrt(length)
+                    if e != i and path <= limit and n < 256:
+                        nodes[n], reached[n], hops[n] = other, path, hops[k] + 1
+                        n += 1
+            k += 1
+    return out

@@ -1,0 +1,57 @@
+"""The outline of the foveal avascular zone (FAZ) as a closed curve in polar form about the fovea."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+FIRST_HARMONIC = 3
+
+
+def faz_radius_um(
+    angle: NDArray[np.float64], area_mm2: float, axis_ratio: float, orientation_deg: float, waves: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Distance of the outline from the fovea: an ellipse times a wavy factor, scaled to the area.
+
+    Args:
+        angle: Directions [rad], from +row towards +col.
+        area_mm2: Enclosed area [mm2].
+        axis_ratio: Minor over major axis, in (0, 1].
+        orientation_deg: Direction of the major axis [deg], same convention as `angle`.
+        waves: (H, 2) cosine and sine amplitudes of the harmonics 3, 4, ...; relative to the radius.
+
+    Returns:
+        Radii [um], same shape as `angle`.
+    """
+    fine = np.linspace(0.0, 2.0 * np.pi, 721)[:-1]
+    shape = _shape(fine, axis_ratio, orientation_deg, waves)
+    unit_area = 0.5 * np.mean(shape**2) * 2.0 * np.pi
+    return np.asarray(_shape(angle, axis_ratio, orientation_deg, waves) * 1000.0 * np.sqrt(area_mm2 / unit_area))
+
+
+def faz_curve_um(radius: NDArray[np.float64], angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(K, 2) points (row, col) relative to the fovea [um] from polar form."""
+    return np.stack([radius * np.cos(angle), radius * np.sin(angle)], axis=1)
+
+
+def polygon_area_mm2(outline_um: NDArray[np.floating]) -> float:
+    """Area of a closed polygon (K, 2) [um], in mm2 (shoelace formula)."""
+    row, col = np.asarray(outline_um, dtype=np.float64).T
+    return float(abs(np.dot(row, np.roll(col, -1)) - np.dot(col, np.roll(row, -1))) * 0.5e-6)
+
+
+def polygon_perimeter_mm(outline_um: NDArray[np.floating]) -> float:
+    """Perimeter of a closed polygon (K, 2) [um], in mm."""
+    points = np.asarray(outline_um, dtype=np.float64)
+    return float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).sum() * 1e-3)
+
+
+def _shape(
+    angle: NDArray[np.float64], axis_ratio: float, orientation_deg: float, waves: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    turned = angle - np.deg2rad(orientation_deg)
+    ellipse = 1.0 / np.sqrt(axis_ratio * np.cos(turned) ** 2 + np.sin(turned) ** 2 / axis_ratio)
+    factor = np.ones_like(angle)
+    for k, (cos_amp, sin_amp) in enumerate(waves, start=FIRST_HARMONIC):
+        factor = factor + cos_amp * np.cos(k * angle) + sin_amp * np.sin(k * angle)
+    return np.asarray(ellipse * factor)

@@ -1,0 +1,356 @@
+"""Grow one healthy eye: trees, capillary sheets, their joints, flow.
+
+Work is done in a right eye's frame centred on the fovea (`_arcades`); the result is moved into the field, and mirrored
+for a left eye.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.case import Layer, Node, Vessel, VesselGraph
+from chiasm.worlds.octa.anatomy._contact import bucket_segments, nearest_wall, segment_gap
+from chiasm.worlds.octa.anatomy._depth import layer_forest
+from chiasm.worlds.octa.anatomy._faz import faz_curve_um
+from chiasm.worlds.octa.anatomy._flow import Flow, solve_flow
+from chiasm.worlds.octa.anatomy._join import drop_lines, feed
+from chiasm.worlds.octa.anatomy._lattice import hash01
+from chiasm.worlds.octa.anatomy._network import Arrays, Network, tidy
+from chiasm.worlds.octa.anatomy._params import AnatomyParams
+from chiasm.worlds.octa.anatomy._sheet import (
+    LABEL_ARTERY,
+    LABEL_FAZ,
+    LABEL_OUTSIDE,
+    LABEL_VEIN,
+    Sheet,
+    cut,
+    sow,
+    weave,
+)
+from chiasm.worlds.octa.anatomy._trees import ARTERY, Forest, grow_forest
+
+MARGIN_UM = 150.0
+"""Width of the perfused region beyond the field [um]."""
+CAPILLARY_RADIUS_UM = 3.7
+"""Mean capillary radius [um]; diameter 7.60 +- 0.40 um in healthy eyes (PMC7873504)."""
+FEEDER_RADIUS_UM = 4.3
+"""Radius of precapillary arterioles and postcapillary venules [um]."""
+STILL_MM_S = 1e-4
+"""Slower edges stand still [mm/s]."""
+
+
+@dataclass(frozen=True)
+class SheetPlan:
+    """Constants of one capillary sheet.
+
+    Attributes:
+        layer: `Layer` of its edges.
+        stream: Stream of its random numbers.
+        spacing_um: Lattice spacing of the mean eye [um]; length density is about 2 / spacing.
+        depth_um: Mean depth [um].
+        faz_power: Its FAZ radius is the superficial one times `deep_faz_factor` to this power.
+    """
+
+    layer: Layer
+    stream: int
+    spacing_um: float
+    depth_um: float
+    faz_power: float
+
+
+SHEETS = (
+    SheetPlan(Layer.SVC, 100, 78.0, 30.0, 0.0),
+    SheetPlan(Layer.ICP, 200, 112.0, 115.0, 0.4),
+    SheetPlan(Layer.DCP, 300, 92.0, 155.0, 1.0),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """One grown healthy eye.
+
+    Attributes:
+        params: What it was grown from.
+        graph: Its vessels, perfused.
+        fovea_um: (row, col) of the fovea in the field [um].
+        faz_outline_um: (K, 2) outline of the superficial FAZ in the field [um]: the closed ring of capillaries around it.
+        tissue_um: One (P, 2) array for each of SVC, ICP and DCP: centres of the tissue cells that capillaries border
+            [um]; cells without capillaries of their own (FAZ, free zones) are left out.
+    """
+
+    params: AnatomyParams
+    graph: VesselGraph
+    fovea_um: tuple[float, float]
+    faz_outline_um: NDArray[np.float64]
+    tissue_um: tuple[NDArray[np.float64], ...]
+
+
+def grow(params: AnatomyParams) -> Anatomy:
+    """Grow the eye that `params` describes; the same parameters give the same bits.
+
+    Capillary layers: one superficial sheet (SVC) and two deep ones (ICP, DCP).
+    """
+    box = _perfused_box(params)
+    forest, depth = layer_forest(_clip(grow_forest(params), box), params.growth_seed)
+    network = Network.empty()
+    inside = ((forest.pos_um >= box[:, 0]) & (forest.pos_um <= box[:, 1])).all(axis=1)
+    _add_trees(network, forest, depth, inside)
+    sheets = [_grow_sheet(params, plan, box, forest) for plan in SHEETS]
+    first = [_add_sheet(network, params, plan, sheet) for plan, sheet in zip(SHEETS, sheets, strict=True)]
+    _link(network, params, forest, inside, sheets, first)
+    arrays = tidy(network.arrays())
+    flow = solve_flow(arrays.pos_um, arrays.edges, arrays.radius_um, arrays.known_mmhg)
+    moving = np.abs(flow.velocity_mm_s) > STILL_MM_S
+    arrays, flow = arrays.select(moving), Flow(flow.pressure_mmhg, flow.velocity_mm_s[moving])
+    graph = _to_graph(params, arrays, flow)
+    outline = _ring(sheets[0])
+    tissue = tuple(_to_field(params, s.points_um[s.label >= 0]) for s in sheets)
+    return Anatomy(params, graph, params.fovea_um, _to_field(params, outline), tissue)
+
+
+def _perfused_box(params: AnatomyParams) -> NDArray[np.float64]:
+    """Region with capillaries, about the fovea, as ((row_min, row_max), (col_min, col_max)) [um]."""
+    half = params.fov_mm * 500.0 + MARGIN_UM
+    centre = -np.array([params.fixation_row_um, params.fixation_nasal_um])
+    return np.stack([centre - half, centre + half], axis=1)
+
+
+def _clip(forest: Forest, box: NDArray[np.float64]) -> Forest:
+    """Trees inside the region, and for each edge that crosses its border the node beyond."""
+    inside = ((forest.pos_um >= box[:, 0]) & (forest.pos_um <= box[:, 1])).all(axis=1)
+    wanted = inside.copy()
+    child = np.flatnonzero(forest.parent >= 0)
+    parent = forest.parent[child]
+    wanted[parent[inside[child]]] = True
+    wanted[child[inside[parent]]] = True
+    return forest.keep(wanted)
+
+
+def _add_trees(network: Network, forest: Forest, depth: NDArray[np.float64], inside: NDArray[np.bool_]) -> None:
+    known = np.where(inside, np.nan, forest.pressure_mmhg)
+    network.add_nodes(np.column_stack([forest.pos_um, depth]), known)
+    child = np.flatnonzero(forest.parent >= 0)
+    parent = forest.parent[child]
+    child = child[inside[child] | inside[parent]]
+    parent = forest.parent[child]
+    artery = forest.kind[child] == ARTERY
+    edges = np.where(artery[:, None], np.column_stack([parent, child]), np.column_stack([child, parent]))
+    vessel = np.where(artery, Vessel.ARTERY, Vessel.VEIN).astype(np.uint8)
+    network.add_edges(edges, forest.radius_um[child], vessel, Layer.SVC, forest.order[child])
+
+
+def _grow_sheet(params: AnatomyParams, plan: SheetPlan, box: NDArray[np.float64], forest: Forest) -> Sheet:
+    density = params.effective_density * (params.svc_density if plan.layer == Layer.SVC else params.dvc_density)
+    angle = np.linspace(0.0, 2.0 * np.pi, 361)[:-1]
+    ring = faz_curve_um(params.faz_radius_um(angle) * params.deep_faz_factor**plan.faz_power, angle)
+    tissue = sow(params.growth_seed, plan.stream, plan.spacing_um / density, box, ring)
+    points = tissue.points_um
+    along = np.zeros_like(points)
+    distance = np.hypot(points[:, 0], points[:, 1])
+    rim = np.hypot(ring[:, 0], ring[:, 1]).mean()
+    ramp = ((params.plateau_mm * 1000.0 - distance) / max(params.plateau_mm * 1000.0 - rim, 50.0)).clip(0.0, 1.0)
+    merge = 0.18 + (params.foveal_sparing - 0.18) * ramp
+    if plan.layer != Layer.SVC:
+        return weave(tissue, along, merge)
+    child = np.flatnonzero(forest.parent >= 0)
+    start, end = forest.pos_um[child], forest.pos_um[forest.parent[child]]
+    radius = forest.radius_um[child]
+    wall, which = nearest_wall(points, start, end, radius, 220.0)
+    _mark_free_zones(params, tissue.label, wall, which, radius, forest.kind[child])
+    near = which >= 0
+    towards = points[near] - 0.5 * (start + end)[which[near]]
+    along[near] = towards / np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-9)
+    sheet = weave(tissue, along, np.where(near, merge + 0.2, merge))
+    blocked = _crosses_vessel(sheet.pos_um, sheet.edges, start, end, radius + CAPILLARY_RADIUS_UM + 2.0)
+    return cut(sheet, blocked)
+
+
+def _mark_free_zones(
+    params: AnatomyParams,
+    label: NDArray[np.int64],
+    wall: NDArray[np.float64],
+    which: NDArray[np.int64],
+    radius: NDArray[np.float64],
+    kind: NDArray[np.uint8],
+) -> None:
+    """Give the tissue along arteries and veins their labels; the zone narrows for terminal vessels."""
+    zone = np.where(kind == ARTERY, params.periarterial_um, params.perivenous_um)
+    zone = zone * ((radius - 3.0) / 6.0).clip(0.3, 1.0)
+    near = (which >= 0) & (label >= 0)
+    within = np.zeros(len(label), np.bool_)
+    within[near] = wall[near] < zone[which[near]]
+    label[within] = np.where(kind[which[within]] == ARTERY, LABEL_ARTERY, LABEL_VEIN)
+
+
+def _add_sheet(network: Network, params: AnatomyParams, plan: SheetPlan, sheet: Sheet) -> int:
+    """Append a sheet's junctions and its edges, each bent at its middle; returns the first junction's index."""
+    n = len(sheet.pos_um)
+    seed = params.growth_seed
+    depth = plan.depth_um + 5.0 * (hash01(seed, plan.stream + 4, np.arange(n)) - 0.5) + _undulation(sheet.pos_um)
+    first = network.add_nodes(np.column_stack([sheet.pos_um, depth]))
+    a, b = sheet.pos_um[sheet.edges[:, 0]], sheet.pos_um[sheet.edges[:, 1]]
+    step = b - a
+    bend = 0.22 * (hash01(seed, plan.stream + 5, sheet.sides[:, 0], sheet.sides[:, 1]) - 0.5)
+    bend[(sheet.label[sheet.sides] == LABEL_FAZ).any(axis=1)] *= 0.3
+    middle = 0.5 * (a + b) + bend[:, None] * np.column_stack([-step[:, 1], step[:, 0]])
+    middle_depth = 0.5 * (depth[sheet.edges[:, 0]] + depth[sheet.edges[:, 1]])
+    bends = network.add_nodes(np.column_stack([middle, middle_depth]))
+    index = np.arange(len(middle)) + bends
+    halves = np.concatenate(
+        [np.column_stack([first + sheet.edges[:, 0], index]), np.column_stack([index, first + sheet.edges[:, 1]])]
+    )
+    spread = sum(hash01(seed, plan.stream + 6 + k, sheet.sides[:, 0], sheet.sides[:, 1]) for k in range(3)) - 1.5
+    radius = CAPILLARY_RADIUS_UM + 0.5 * spread
+    network.add_edges(halves, np.concatenate([radius, radius]), Vessel.CAPILLARY, plan.layer)
+    return first
+
+
+def _undulation(pos: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Smooth waviness of a sheet's depth [um]."""
+    return np.asarray(3.0 * np.sin(pos[:, 0] / 310.0 + 1.0) * np.cos(pos[:, 1] / 270.0))
+
+
+def _link(
+    network: Network,
+    params: AnatomyParams,
+    forest: Forest,
+    inside: NDArray[np.bool_],
+    sheets: list[Sheet],
+    first: list[int],
+) -> None:
+    """Join trees to the superficial sheet and, near their tips, to the intermediate one; and each sheet to the next."""
+    seed = params.growth_seed
+    free = [np.bincount(s.edges.ravel(), minlength=len(s.pos_um)) == 2 for s in sheets]
+    child = np.full(len(forest.parent), -1, np.int32)
+    has = np.flatnonzero(forest.parent >= 0)
+    child[forest.parent[has][::-1]] = has[::-1]
+    nodes = np.arange(len(forest.parent))
+    lottery = hash01(
+        seed, 950, (forest.pos_um * 4.0).astype(np.int64)[:, 0], (forest.pos_um * 4.0).astype(np.int64)[:, 1]
+    )
+    gates = np.where(lottery < 0.22, 1, np.where(lottery < 0.44, 2, 0))
+    gates = np.where(child < 0, 3, gates)
+    gates[~inside | (forest.parent < 0)] = 0
+    pairs = feed(forest.pos_um, forest.parent, child, gates.astype(np.int8), sheets[0].pos_um, free[0])
+    artery = forest.kind[pairs[:, 0]] == ARTERY
+    a, b = pairs[:, 0], first[0] + pairs[:, 1]
+    edges = np.where(artery[:, None], np.column_stack([a, b]), np.column_stack([b, a]))
+    network.add_edges(edges, np.full(len(edges), FEEDER_RADIUS_UM), Vessel.CAPILLARY, Layer.SVC)
+    tips = (child < 0) & inside
+    dives = drop_lines(forest.pos_um, tips, sheets[1].pos_um, free[1], 75.0)
+    ends = np.column_stack([nodes[dives[:, 0]], first[1] + dives[:, 1]])
+    network.add_edges(ends, np.full(len(ends), FEEDER_RADIUS_UM), Vessel.CAPILLARY, Layer.ICP)
+    for k, (share, reach) in enumerate(((0.10, 40.0), (0.30, 42.0))):
+        upper = sheets[k].pos_um
+        chosen = free[k] & (hash01(seed, 960 + k, np.arange(len(upper))) < share)
+        lines = drop_lines(upper, chosen, sheets[k + 1].pos_um, free[k + 1], reach)
+        free[k][lines[:, 0]] = False
+        ends = np.column_stack([first[k] + lines[:, 0], first[k + 1] + lines[:, 1]])
+        network.add_edges(ends, np.full(len(ends), CAPILLARY_RADIUS_UM), Vessel.CAPILLARY, SHEETS[k + 1].layer)
+
+
+def _to_field(params: AnatomyParams, pos: NDArray[np.float64]) -> NDArray[np.float64]:
+    """From the growth frame to the field: moved to the fovea's place, mirrored for a left eye."""
+    out = pos.copy()
+    half = params.fov_mm * 500.0
+    out[:, 0] += half + params.fixation_row_um
+    out[:, 1] += half + params.fixation_nasal_um
+    if params.laterality == "OS":
+        out[:, 1] = params.fov_mm * 1000.0 - out[:, 1]
+    return out
+
+
+def _to_graph(params: AnatomyParams, arrays: Arrays, flow: Flow) -> VesselGraph:
+    backward = flow.velocity_mm_s < 0.0
+    edges = np.where(backward[:, None], arrays.edges[:, ::-1], arrays.edges)
+    known = ~np.isnan(arrays.known_mmhg)
+    degree = np.bincount(edges.ravel(), minlength=len(arrays.pos_um))
+    source = np.bincount(edges[:, 0], minlength=len(arrays.pos_um)) > 0
+    tree = np.zeros((2, len(arrays.pos_um)), np.bool_)
+    for row, kind in enumerate((Vessel.ARTERY, Vessel.VEIN)):
+        tree[row, arrays.edges[arrays.vessel == kind].ravel()] = True
+    node = np.where(degree >= 3, Node.JUNCTION, np.where(degree == 2, Node.JOINT, Node.TIP))
+    node[known] = Node.BORDER
+    node[known & tree[0] & source] = Node.INLET
+    node[known & tree[1] & ~source] = Node.OUTLET
+    used = degree > 0
+    index = np.cumsum(used) - 1
+    return VesselGraph(
+        fov_um=params.fov_mm * 1000.0,
+        position_um=_to_field(params, arrays.pos_um[used]).astype(np.float32),
+        node=node[used].astype(np.uint8),
+        edges=index[edges].astype(np.int32),
+        edge_id=np.arange(len(edges), dtype=np.int32),
+        radius_um=arrays.radius_um.astype(np.float32),
+        vessel=arrays.vessel,
+        layer=arrays.layer,
+        order=arrays.order,
+        speed_mm_s=np.abs(flow.velocity_mm_s).astype(np.float32),
+        pressure_mmhg=flow.pressure_mmhg[used].astype(np.float32),
+    )
+
+
+def _ring(sheet: Sheet) -> NDArray[np.float64]:
+    """(K, 2) the closed ring of capillaries around the FAZ, in order."""
+    border = (sheet.label[sheet.sides] == LABEL_FAZ).sum(axis=1) == 1
+    return np.asarray(sheet.pos_um[_chain(sheet.edges[border])])
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _chain(edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Nodes of the longest closed walk through edges that form rings (each node on two of them)."""
+    n = len(edges)
+    used = np.zeros(n, np.bool_)
+    best = np.empty(0, np.int64)
+    for start in range(n):
+        if used[start]:
+            continue
+        used[start] = True
+        ring = [edges[start, 0]]
+        at = edges[start, 1]
+        while at != ring[0]:
+            found = False
+            for e in range(n):
+                if not used[e] and (edges[e, 0] == at or edges[e, 1] == at):
+                    ring.append(at)
+                    at = edges[e, 0] + edges[e, 1] - at
+                    used[e] = True
+                    found = True
+                    break
+            if not found:
+                break
+        if len(ring) > len(best):
+            best = np.array(ring)
+    return best
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _crosses_vessel(
+    pos: NDArray[np.float64],
+    edges: NDArray[np.int64],
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    reach: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Edges (M, 2) that come nearer to a vessel's axis than its `reach`, seen from above."""
+    out = np.zeros(len(edges), np.bool_)
+    if len(start) == 0:
+        return out
+    first, index, low0, low1, n_rows, n_cols = bucket_segments(start, end, 60.0, reach)
+    for m in range(len(edges)):
+        a, b = pos[edges[m, 0]], pos[edges[m, 1]]
+        r0 = int(np.floor((min(a[0], b[0]) - low0) / 60.0))
+        r1 = int(np.floor((max(a[0], b[0]) - low0) / 60.0))
+        c0 = int(np.floor((min(a[1], b[1]) - low1) / 60.0))
+        c1 = int(np.floor((max(a[1], b[1]) - low1) / 60.0))
+        for r in range(max(r0, 0), min(r1, n_rows - 1) + 1):
+            for c in range(max(c0, 0), min(c1, n_cols - 1) + 1):
+                for x in range(first[r * n_cols + c], first[r * n_cols + c + 1]):
+                    s = index[x]
+                    if not out[m] and segment_gap(a, b, start[s], end[s]) < reach[s]:
+                        out[m] = True
+    return out

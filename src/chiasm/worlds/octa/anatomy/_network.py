@@ -1,0 +1,173 @@
+"""A growing list of nodes and edges, and the clean-up that turns it into a vessel network without dead ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.case import Vessel
+from chiasm.worlds.octa.anatomy._contact import incidence, overlapping_pairs
+
+
+@dataclass
+class Network:
+    """Nodes and edges in the making; every field is a list of blocks that `arrays` joins."""
+
+    pos: list[NDArray[np.float64]]
+    known: list[NDArray[np.float64]]
+    edges: list[NDArray[np.int64]]
+    radius: list[NDArray[np.float64]]
+    vessel: list[NDArray[np.uint8]]
+    layer: list[NDArray[np.uint8]]
+    order: list[NDArray[np.int16]]
+    n_nodes: int = 0
+
+    @classmethod
+    def empty(cls) -> Network:
+        """A network without anything."""
+        return cls([], [], [], [], [], [], [])
+
+    def add_nodes(self, pos: NDArray[np.float64], known_mmhg: NDArray[np.float64] | None = None) -> int:
+        """Append nodes (n, 3); returns the index of the first."""
+        first = self.n_nodes
+        self.pos.append(pos)
+        self.known.append(np.full(len(pos), np.nan) if known_mmhg is None else known_mmhg)
+        self.n_nodes += len(pos)
+        return first
+
+    def add_edges(
+        self,
+        edges: NDArray[np.int64],
+        radius: NDArray[np.float64],
+        vessel: NDArray[np.uint8] | int,
+        layer: int,
+        order: NDArray[np.int16] | int = 0,
+    ) -> None:
+        """Append edges (m, 2) with their attributes; scalars are repeated."""
+        m = len(edges)
+        self.edges.append(edges.astype(np.int64))
+        self.radius.append(radius)
+        self.vessel.append(np.broadcast_to(np.asarray(vessel, np.uint8), m))
+        self.layer.append(np.full(m, layer, np.uint8))
+        self.order.append(np.broadcast_to(np.asarray(order, np.int16), m))
+
+    def arrays(self) -> Arrays:
+        """All blocks joined."""
+        return Arrays(
+            np.concatenate(self.pos),
+            np.concatenate(self.known),
+            np.concatenate(self.edges),
+            np.concatenate(self.radius),
+            np.concatenate(self.vessel),
+            np.concatenate(self.layer),
+            np.concatenate(self.order),
+        )
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """A network as arrays: N nodes, E edges.
+
+    Attributes:
+        pos_um: (N, 3) [um].
+        known_mmhg: (N,) pressure where the network is cut, NaN elsewhere.
+        edges: (E, 2).
+        radius_um: (E,).
+        vessel: (E,) `Vessel`.
+        layer: (E,) `Layer`.
+        order: (E,) Strahler order.
+    """
+
+    pos_um: NDArray[np.float64]
+    known_mmhg: NDArray[np.float64]
+    edges: NDArray[np.int64]
+    radius_um: NDArray[np.float64]
+    vessel: NDArray[np.uint8]
+    layer: NDArray[np.uint8]
+    order: NDArray[np.int16]
+
+    def select(self, keep: NDArray[np.bool_]) -> Arrays:
+        """Only the edges where `keep` (E,) holds; nodes stay."""
+        return Arrays(
+            self.pos_um,
+            self.known_mmhg,
+            self.edges[keep],
+            self.radius_um[keep],
+            self.vessel[keep],
+            self.layer[keep],
+            self.order[keep],
+        )
+
+    def compact(self) -> Arrays:
+        """Without nodes that no edge uses."""
+        used = np.zeros(len(self.pos_um), np.bool_)
+        used[self.edges.ravel()] = True
+        index = np.cumsum(used) - 1
+        return Arrays(
+            self.pos_um[used],
+            self.known_mmhg[used],
+            index[self.edges],
+            self.radius_um,
+            self.vessel,
+            self.layer,
+            self.order,
+        )
+
+
+def tidy(arrays: Arrays) -> Arrays:
+    """Remove edges that pass through others, then everything that ends blindly; repeat until neither is left."""
+    arrays = arrays.select(_alive(arrays))
+    for _ in range(6):
+        pairs = overlapping_pairs(arrays.pos_um, arrays.edges, arrays.radius_um)
+        if len(pairs) == 0:
+            break
+        keep = np.ones(len(arrays.edges), np.bool_)
+        keep[_weaker(arrays, pairs)] = False
+        arrays = arrays.select(keep)
+        arrays = arrays.select(_alive(arrays))
+    return arrays
+
+
+def _weaker(arrays: Arrays, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of each pair the edge to give up: capillaries before trees, then the thinner, then the later one."""
+    rank = (arrays.vessel != Vessel.CAPILLARY) * 1e6 + arrays.radius_um - 1e-6 * np.arange(len(arrays.radius_um))
+    one, two = pairs.T
+    return np.asarray(np.where(rank[one] < rank[two], one, two))
+
+
+def _alive(arrays: Arrays) -> NDArray[np.bool_]:
+    first, link = incidence(arrays.edges, len(arrays.pos_um))
+    return np.asarray(_without_dead_ends(arrays.edges, ~np.isnan(arrays.known_mmhg), first, link))
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _without_dead_ends(edges: Any, known: Any, first: Any, link: Any) -> NDArray[np.bool_]:
+    """Edges left after eating every blind end back to where the vessel branches; cut ends (`known`) are no blind ends."""
+    degree = np.empty(len(known), np.int64)
+    keep = np.ones(len(edges), np.bool_)
+    stack = np.empty(len(known), np.int64)
+    top = 0
+    for node in range(len(known)):
+        degree[node] = first[node + 1] - first[node]
+        if degree[node] == 1 and not known[node]:
+            stack[top] = node
+            top += 1
+    while top > 0:
+        top -= 1
+        node = stack[top]
+        for x in range(first[node], first[node + 1]):
+            e = link[x]
+            if keep[e]:
+                keep[e] = False
+                other = edges[e, 0] + edges[e, 1] - node
+                degree[node] -= 1
+                degree[other] -= 1
+                if degree[other] == 1 and not known[other]:
+                    stack[top] = other
+                    top += 1
+                break
+    return keep
