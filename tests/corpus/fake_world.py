@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +29,7 @@ from chiasm.case import (
     View,
     Visibility,
 )
-from chiasm.corpus import Patient, Plan, Workshop
+from chiasm.corpus import BuildOptions, Patient, Plan, Workshop, build
 from chiasm.errors import UnknownName
 
 SIZE = 48
@@ -46,7 +49,7 @@ class FakeMaker:
                 raise UnknownName("stage", stage, STAGES)
 
     def cases(self, patient: Patient, rng: np.random.Generator) -> Iterator[Case]:
-        _misbehave(patient.number)
+        _misbehave(patient.number, self.plan.world_config.get("raise"))
         squares = [tuple(int(x) for x in rng.integers(2, SIZE - 12, 2)) for _ in range(STAGES.index(patient.stage))]
         noise = int(rng.integers(2**31))
         for tag in ("", *self.plan.twins):
@@ -202,13 +205,29 @@ def _graph(fov_um: float) -> VesselGraph:
     )
 
 
-def _misbehave(index: int) -> None:
-    """Let a test break a worker: FAKE_DIE=<patient>:<marker file> kills the process once, FAKE_RAISE=<patient> raises."""
+def _misbehave(index: int, failing: int | None) -> None:
+    """Let a test break or slow a worker.
+
+    FAKE_DIE=<patient>:<marker file> kills the process once, FAKE_RAISE=<patient> raises, FAKE_SLEEP=<seconds> slows it.
+    """
+    time.sleep(float(os.environ.get("FAKE_SLEEP", "0")))
     die, _, marker = os.environ.get("FAKE_DIE", "").partition(":")
     if die == str(index) and not (marker and Path(marker).exists()):
         if marker:
             Path(marker).touch()
         os._exit(9)
-    if os.environ.get("FAKE_RAISE") == str(index):
+    if os.environ.get("FAKE_RAISE") == str(index) or failing == index:
         msg = "the vessel has no beginning"
         raise RuntimeError(msg)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Every visible file by its hash."""
+    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and ".chiasm" not in p.parts]
+    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+
+
+if __name__ == "__main__":  # a build to be killed: python fake_world.py OUT WORKERS
+    build(
+        fake_plan(patients=60, shard_mb=0.05), sys.argv[1], BuildOptions(workers=int(sys.argv[2])), workshop=open_fake
+    )

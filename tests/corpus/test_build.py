@@ -1,18 +1,9 @@
-import hashlib
-from pathlib import Path
-
 import pyarrow.parquet as pq
 import pytest
-from fake_world import fake_plan, open_fake
+from fake_world import digests, fake_plan, open_fake
 
 from chiasm.corpus import BuildOptions, build
 from chiasm.errors import ChiasmError, Conflict
-
-
-def digests(folder: Path) -> dict[str, str]:
-    """Every visible file by its hash."""
-    files = [p for p in sorted(folder.rglob("*")) if p.is_file() and ".chiasm" not in p.parts]
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
 
 
 def test_any_number_of_workers_gives_the_same_bytes(make, tmp_path):
