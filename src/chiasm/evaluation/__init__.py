@@ -1,0 +1,1 @@
+"""Evaluation: figures with intervals on synthetic and real data, baselines, and reports."""
