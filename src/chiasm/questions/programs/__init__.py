@@ -1,0 +1,5 @@
+"""The question programs; importing this registers them."""
+
+from chiasm.questions.programs import _explain, _recognition, _visual
+
+__all__ = ["_explain", "_recognition", "_visual"]

@@ -1,0 +1,134 @@
+"""Explain the image step by step and name the stage: SVR's five steps, with counts, sizes and distances, then the rule."""
+
+from __future__ import annotations
+
+from chiasm.case import Scalar
+from chiasm.measure import Stage
+from chiasm.questions._chart import Scene, Sight
+from chiasm.questions._look import SURE, Look
+from chiasm.questions._program import Asked, one_of, program
+
+STAGES = tuple(stage.value for stage in Stage)
+
+
+@program("explain-stage", "medical reasoning", "category", choice=True)
+def explain_stage(look: Look) -> Asked:
+    """Explain the image step by step, then name the surrogate stage."""
+    describe(look)
+    stage = say_stage(look)
+    return Asked("explain-stage", one_of(stage, STAGES, ordinal=True), table="stage")
+
+
+def describe(look: Look) -> None:
+    """The five steps."""
+    say_faz(look)
+    say_dropout(look)
+    say_microaneurysms(look)
+    say_new_vessels(look)
+    say_course(look)
+
+
+def say_faz(look: Look) -> None:
+    """Step 1: the foveal avascular zone."""
+    zone = look.anatomy("foveal avascular zone")
+    area = look.area(zone)
+    slots: dict[str, Scalar] = {"area": area.value, "size": look.classify(area.value, "faz size", sure=False)}
+    if zone.finding.quantity("circularity") is not None:
+        ratio = look.quantity(zone, "circularity").value
+        shape = look.classify(ratio, "faz shape", sure=False)
+        look.say("faz.both", **slots, ratio=ratio, shape=shape)
+    else:
+        look.say("faz.size", **slots)
+
+
+def say_dropout(look: Look) -> None:
+    """Step 2: capillary dropout; how many areas, how much of the field, where the largest is."""
+    areas = look.find("capillary dropout")
+    if not areas:
+        look.say("absent", term="capillary dropout")
+        return
+    share = look.nonperfusion()
+    extent = look.classify(share.value, "dropout extent", sure=False)
+    look.say("dropout.some", n=len(areas), term="capillary dropout", share=share.value, extent=extent)
+    ordered = sorted(areas, key=lambda s: -s.area_mm2)
+    if len(ordered) > 1 and ordered[1].area_mm2 > 0.85 * ordered[0].area_mm2:
+        return
+    largest = look.largest(areas) if len(areas) > 1 else areas[0]
+    if largest.sector.margin < SURE:
+        return
+    sector = look.sector(largest)
+    slots: dict[str, Scalar] = {
+        "area": look.area(largest).value,
+        "distance": look.distance(largest).value,
+        "sector": sector,
+    }
+    look.say("dropout.largest" if len(areas) > 1 else "dropout.single", **slots)
+
+
+def say_microaneurysms(look: Look) -> None:
+    """Step 3: microaneurysms; how many, and the nearest to the fovea."""
+    bulges = look.find("microaneurysm")
+    if not bulges:
+        look.say("absent", term="microaneurysm")
+        return
+    n = look.count(bulges)
+    if n == 1:
+        look.say("found", n=n, term="microaneurysm")
+    else:
+        look.say("found.amount", n=n, term="microaneurysm", amount=look.classify(n, "amount", sure=False))
+    nearest = min(bulges, key=lambda s: s.distance_mm)
+    if nearest.sector.margin >= SURE and (n == 1 or _clear(bulges)):
+        look.nearest(bulges)
+        sector = look.sector(nearest)
+        look.say("ma.nearest" if n > 1 else "ma.single", distance=look.distance(nearest).value, sector=sector)
+
+
+def say_new_vessels(look: Look) -> None:
+    """Step 4: IRMA and neovascularization."""
+    for name in ("intraretinal microvascular abnormality", "neovascularization"):
+        found = look.find(name)
+        if not found:
+            look.say("absent", term=name)
+            continue
+        sectors = _sure_sectors(found)
+        if sectors:
+            look.say("found.where", n=len(found), term=name, sectors=sectors)
+        else:
+            look.say("found", n=len(found), term=name)
+
+
+def say_course(look: Look) -> None:
+    """Step 5: the course of the vessels."""
+    twisted = look.find("vascular tortuosity")
+    if not twisted:
+        look.say("course.smooth")
+    elif twisted[0].finding.quantity("tortuosity") is None:
+        look.say("course.twisted")
+    else:
+        value = look.quantity(twisted[0], "tortuosity").value
+        look.say("course.graded", grade=look.classify(value, "tortuosity", sure=False))
+
+
+def say_stage(look: Look) -> str:
+    """The rule: what decides the stage, and the stage."""
+    stage = look.apply_stage_rule()
+    look.say(f"stage.{_reason(look.scene, stage)}")
+    return stage
+
+
+def _reason(scene: Scene, stage: str) -> str:
+    """Which clauses of the rule gave the stage."""
+    fired = {clause.finding for clause in scene.staging.fired}
+    names = {"n_ma": "ma", "n_irma": "irma", "n_nv": "nv", "nonperfusion_fraction": "share"}
+    return "-".join([stage, *(names[f] for f in ("n_nv", "n_irma", "n_ma", "nonperfusion_fraction") if f in fired)])
+
+
+def _clear(sights: tuple[Sight, ...]) -> bool:
+    first, second = sorted(s.distance_mm for s in sights)[:2]
+    return first < 0.85 * second
+
+
+def _sure_sectors(sights: tuple[Sight, ...]) -> tuple[str, ...]:
+    if any(s.sector.margin < SURE for s in sights):
+        return ()
+    return tuple(dict.fromkeys(s.sector.name for s in sights))
