@@ -5,7 +5,8 @@
     |   `-- UnknownName     a name that is not in its list; carries the nearest valid one
     |-- MissingExtra        an optional dependency is absent (also an ImportError)
     |-- Conflict            two things exclude each other: another config's folder, a second writer
-    `-- Unanswerable        a question asked of a case that lacks what it needs
+    |-- Unanswerable        a question asked of a case that lacks what it needs
+    `-- TrainingFailed      a run that cannot go on: its loss is not a number, or the model does not look
 
 Inner code raises plain Python; a boundary (reading a file, taking an option, building a record) turns it into one of
 these. A message says the rule, the value, where it was found, and what to do.
@@ -54,6 +55,10 @@ class Conflict(ChiasmError):
 
 class Unanswerable(ChiasmError):
     """A question was asked of a case that lacks what the question needs."""
+
+
+class TrainingFailed(ChiasmError):
+    """A training run that cannot go on: its loss is not a number, or the model does not look at the images."""
 
 
 def require(module: str, extra: str) -> ModuleType:

@@ -11,7 +11,10 @@ from chiasm.models._build import (
     chat_template,
     save,
 )
-from chiasm.models._environment import prepare_torch
+from chiasm.models._environment import (
+    prepare_torch,
+    quiet_transformers,
+)
 from chiasm.models._load import (
     load_bundle,
     load_chat,
@@ -71,6 +74,7 @@ __all__ = [
     "picture",
     "prepare_torch",
     "prompt_of_row",
+    "quiet_transformers",
     "save",
     "shipped_tokenizer",
     "train_tokenizer",

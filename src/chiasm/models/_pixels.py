@@ -54,15 +54,19 @@ class PixelBudget:
             InvalidInput: With both sizes and what to do.
         """
         for image in images:
-            rows, columns = self.resized(image.height, image.width)
-            scale = min(rows / image.height, columns / image.width)
-            if scale < self.least_scale:
-                msg = (
-                    f"an image of {image.height}x{image.width} px would be shrunk to {rows}x{columns} (x{scale:.2f}, limit "
-                    f"x{self.least_scale}; {where}), which erases small lesions: the budget is {self.max_pixels} px. "
-                    "Crop it, resample it yourself to the spacing the model was trained on, or raise the budget"
-                )
-                raise InvalidInput(msg)
+            self.check_size(image.height, image.width, where)
+
+    def check_size(self, height: int, width: int, where: str) -> None:
+        """As `check`, for one image's size [px]."""
+        rows, columns = self.resized(height, width)
+        scale = min(rows / height, columns / width)
+        if scale < self.least_scale:
+            msg = (
+                f"an image of {height}x{width} px would be shrunk to {rows}x{columns} (x{scale:.2f}, limit "
+                f"x{self.least_scale}; {where}), which erases small lesions: the budget is {self.max_pixels} px. "
+                "Crop it, resample it yourself to the spacing the model was trained on, or raise the budget"
+            )
+            raise InvalidInput(msg)
 
 
 def budget_of(processor: Any) -> PixelBudget | None:

@@ -1,0 +1,241 @@
+"""Recipes: every choice of a training run as one frozen, typed record, read from a TOML file.
+
+A recipe has five tables: `model` (what is trained and which parts of it), `data` (mixture, curriculum, length), `optim`
+(the optimiser), `checks` (what stops a run) and `save` (checkpoints and logs). Unknown keys are refused with the nearest
+valid one. Shipped recipes are named (`nano`, `svr-qwen3vl-8b`); any other is a path.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from chiasm.errors import InvalidInput, UnknownName
+
+Part = Literal["vision", "projector", "language"]
+Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup"]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class LoraTable(_Table):
+    """Low-rank adapters instead of full weights (peft)."""
+
+    rank: int = Field(default=16, ge=1)
+    """Width of an adapter."""
+    alpha: float = Field(default=32.0, gt=0)
+    """Scale: the adapter's output is multiplied by alpha / rank."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the adapter's input dropped while training."""
+
+
+class ModelTable(_Table):
+    """What is trained."""
+
+    base: str
+    """A build preset (nano, small), a model folder, or a hub id."""
+    train: tuple[Part, ...] = ("vision", "projector", "language")
+    """Parts whose weights move; the others stay bit-equal. With `lora`, the parts that get adapters."""
+    lora: LoraTable | None = None
+    """Adapters instead of full weights; None trains the weights themselves."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of a loaded model's weights. bfloat16 only where the engine keeps float32 copies to update (DeepSpeed)."""
+    max_pixels: int | None = Field(default=None, ge=1024)
+    """Pixel budget of an image [px]; None keeps the model's own. SVR: 262144 (512 x 512)."""
+
+    @model_validator(mode="after")
+    def _something_moves(self) -> Self:
+        if not self.train:
+            msg = "train names no part, so nothing would move: name vision, projector, language or several"
+            raise ValueError(msg)
+        if len(set(self.train)) != len(self.train):
+            msg = f"train names a part twice: {list(self.train)}"
+            raise ValueError(msg)
+        return self
+
+
+class StageTable(_Table):
+    """One stage of a curriculum."""
+
+    share: float = Field(gt=0, le=1)
+    """Share of all steps; the shares of all stages sum to 1."""
+    mixture: dict[str, float]
+    """Weight of each program (a name, or a pattern with *) or level of programs (recognition); others are left out."""
+
+
+class DataTable(_Table):
+    """What is read, in which order."""
+
+    split: str = "train"
+    """Name of the split."""
+    mixture: dict[str, float] | None = None
+    """Weight above 0 of each program (a name, or a pattern with *) or level; None takes every row equally often."""
+    curriculum: tuple[StageTable, ...] = ()
+    """Stages in order, instead of one mixture."""
+    turns: int = Field(default=1, ge=1, le=32)
+    """Questions about the same images that are joined to one conversation: the image is read once for all of them."""
+    max_tokens: int = Field(default=2048, ge=16)
+    """Longest conversation, image tokens included. Longer rows are refused, never cut."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that prepare batches ahead."""
+
+    @model_validator(mode="after")
+    def _one_plan(self) -> Self:
+        if self.mixture is not None and self.curriculum:
+            msg = "give a mixture or a curriculum, not both"
+            raise ValueError(msg)
+        if self.curriculum and abs(sum(stage.share for stage in self.curriculum) - 1) > 1e-6:
+            msg = f"the shares of the curriculum sum to {sum(stage.share for stage in self.curriculum)}, not to 1"
+            raise ValueError(msg)
+        for mixture in (self.mixture, *(stage.mixture for stage in self.curriculum)):
+            if mixture is not None and (not mixture or min(mixture.values()) <= 0):
+                msg = f"a mixture names at least one program, each with a weight above 0, got {mixture}"
+                raise ValueError(msg)
+        return self
+
+
+class OptimTable(_Table):
+    """The optimiser (AdamW)."""
+
+    lr: float = Field(gt=0, lt=1)
+    """Highest learning rate."""
+    schedule: Schedule = "cosine"
+    """Course of the learning rate after its warm-up."""
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    """Share of the steps over which the rate rises from 0."""
+    epochs: float | None = Field(default=None, gt=0)
+    """Passes over the data; exactly one of epochs and steps is given."""
+    steps: int | None = Field(default=None, ge=1)
+    """Optimiser steps."""
+    batch: int = Field(default=8, ge=1)
+    """Conversations per device and forward pass."""
+    accumulate: int = Field(default=1, ge=1)
+    """Forward passes per optimiser step."""
+    weight_decay: float = Field(default=0.0, ge=0)
+    """Decoupled weight decay."""
+    beta2: float = Field(default=0.999, gt=0, lt=1)
+    """Memory of the squared gradient."""
+    clip: float = Field(default=1.0, gt=0)
+    """Largest norm of the gradient."""
+    bf16: bool = True
+    """Compute in bfloat16 where the device is fast at it; weights of small models stay float32."""
+    recompute: bool = False
+    """Recompute activations on the way back: slower, and needed for large models."""
+    seed: int = Field(default=0, ge=0)
+    """Of fresh weights, of the order and of adapters."""
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.epochs is None) == (self.steps is None):
+            msg = "give exactly one of epochs and steps"
+            raise ValueError(msg)
+        return self
+
+
+class ChecksTable(_Table):
+    """What stops a run."""
+
+    blind_rows: int = Field(default=64, ge=0)
+    """Rows of the blind check: swapping their images must raise the loss. 0 switches it off."""
+    blind_from: float = Field(default=0.5, gt=0, le=1)
+    """Share of the steps after which the check is first made; it is made again at the end."""
+
+
+class SaveTable(_Table):
+    """Checkpoints and logs."""
+
+    every_steps: int = Field(default=500, ge=1)
+    """Optimiser steps between checkpoints."""
+    keep: int = Field(default=2, ge=1)
+    """Checkpoints kept."""
+    log_steps: int = Field(default=20, ge=1)
+    """Optimiser steps between lines of the log."""
+    report_to: tuple[Literal["tensorboard", "trackio"], ...] = ()
+    """Where the log also goes."""
+
+
+class Recipe(_Table):
+    """A whole training run. See the module's docstring for the tables."""
+
+    model: ModelTable
+    optim: OptimTable
+    data: DataTable = DataTable()
+    checks: ChecksTable = ChecksTable()
+    save: SaveTable = SaveTable()
+
+
+def shipped_recipes() -> list[str]:
+    """Names of the recipes inside the package."""
+    folder = files("chiasm.training").joinpath("recipes")
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load_recipe(source: str | Path, changes: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe.
+
+    Args:
+        source: A shipped name, or a path ending in .toml.
+        changes: Values to replace, by dotted key ("optim.steps": 100).
+
+    Raises:
+        InvalidInput: No such file, not TOML, an unknown key or a value out of range, with the key and the rule.
+    """
+    if str(source).endswith(".toml"):
+        path = Path(source)
+        if not path.is_file():
+            msg = f"no recipe at {path}; shipped recipes are named without .toml: {', '.join(shipped_recipes())}"
+            raise InvalidInput(msg)
+        text = path.read_text(encoding="utf-8")
+    elif str(source) in shipped_recipes():
+        text = files("chiasm.training").joinpath("recipes", f"{source}.toml").read_text(encoding="utf-8")
+    else:
+        raise UnknownName("recipe", str(source), shipped_recipes())
+    try:
+        tables = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        msg = f"recipe {source} is not TOML: {error}"
+        raise InvalidInput(msg) from error
+    for key, value in (changes or {}).items():
+        _set(tables, key, value)
+    return parse_recipe(tables, str(source))
+
+
+def parse_recipe(tables: dict[str, Any], where: str) -> Recipe:
+    """Check a recipe given as nested tables; `where` names it in messages."""
+    try:
+        return Recipe.model_validate(tables)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            raise UnknownName(f"key in {where}", key, _known_keys(Recipe)) from error
+        msg = f"{key or 'recipe'}: {first['msg'].removeprefix('Value error, ')} (got {first['input']!r}, in {where})"
+        raise InvalidInput(msg) from error
+
+
+def recipe_json(recipe: Recipe) -> str:
+    """A recipe as stable text: equal recipes give equal text."""
+    return json.dumps(recipe.model_dump(mode="json"), sort_keys=True, indent=2)
+
+
+def _set(tables: dict[str, Any], dotted: str, value: Any) -> None:
+    *path, last = dotted.split(".")
+    for name in path:
+        tables = tables.setdefault(name, {})
+    tables[last] = value
+
+
+def _known_keys(table: type[BaseModel], before: str = "") -> list[str]:
+    keys: list[str] = []
+    for name, field in table.model_fields.items():
+        keys.append(before + name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys.extend(_known_keys(field.annotation, f"{before}{name}."))
+    return keys

@@ -1,0 +1,149 @@
+"""The order of training, drawn once from a seed: which rows make each conversation of each step.
+
+Because the whole order is a table made before the first step, it does not depend on workers or devices, and a resumed
+run continues at the very next conversation.
+
+1. Rows that show the same images form a group; a conversation asks up to `turns` of a group's questions.
+2. Without a mixture every row comes once per pass. With one, every group comes once per pass, and its questions are drawn
+   without replacement, each with its program's weight divided by how many rows the program has.
+3. Conversations of similar length are put into the same batch (within windows of 32 batches), to pad little.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from chiasm.errors import InvalidInput, UnknownName
+from chiasm.training._config import DataTable, OptimTable
+from chiasm.training._rows import RowIndex
+
+WINDOW_BATCHES: Final = 32
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The order of one run.
+
+    Attributes:
+        conversations: For each conversation in order the rows that make it.
+        steps: Optimiser steps.
+    """
+
+    conversations: tuple[tuple[int, ...], ...]
+    steps: int
+
+
+def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: int = 1) -> Plan:
+    """Draw the order of a run.
+
+    Args:
+        index: The dataset's rows.
+        data: Mixture or curriculum, and turns.
+        optim: Batch, accumulation, length and seed.
+        devices: Processes that train together.
+    """
+    mixtures = [(1.0, data.mixture)] if not data.curriculum else [(s.share, s.mixture) for s in data.curriculum]
+    weights = [(share, None if mixture is None else _row_weights(index, mixture)) for share, mixture in mixtures]
+    per_step = optim.batch * optim.accumulate * devices
+    steps = optim.steps if optim.steps is not None else _steps_of(index, data, weights, optim, per_step)
+    stops = np.rint(np.cumsum([share for share, _ in weights]) * steps).astype(int)
+    conversations: list[tuple[int, ...]] = []
+    for number, ((_, row_weights), stop) in enumerate(zip(weights, stops, strict=True)):
+        rng = np.random.default_rng(np.random.SeedSequence(optim.seed, spawn_key=(7, number)))
+        count = int(stop) * per_step - len(conversations)
+        drawn = _draw(index, row_weights, data.turns, count, rng)
+        conversations.extend(_by_length(drawn, index, optim.batch * devices, rng))
+    return Plan(tuple(conversations), steps)
+
+
+def _row_weights(index: RowIndex, mixture: dict[str, float]) -> npt.NDArray[np.float64]:
+    """(n,) weight of each row, >= 0: its program's weight shared among the program's rows."""
+    weights = np.zeros(len(index))
+    programs = sorted({str(name) for name in index.program})
+    levels = sorted({str(name) for name in index.level if name})
+    for pattern, weight in mixture.items():
+        if pattern in levels:
+            hit = index.level == pattern
+        else:
+            hit = np.isin(index.program, [name for name in programs if fnmatchcase(name, pattern)])
+        if not hit.any():
+            raise UnknownName("program or level in the mixture", pattern, [*programs, *levels])
+        weights += hit * (weight / hit.sum())
+    return weights
+
+
+def _steps_of(
+    index: RowIndex,
+    data: DataTable,
+    weights: list[tuple[float, npt.NDArray[np.float64] | None]],
+    optim: OptimTable,
+    per_step: int,
+) -> int:
+    """Steps that make up the asked number of passes."""
+    assert optim.epochs is not None
+    if weights[0][1] is None:
+        _, counts = np.unique(index.group, return_counts=True)
+        one_pass = int(np.ceil(counts / data.turns).sum())
+    else:
+        used = sum(row_weights for _, row_weights in weights if row_weights is not None)
+        one_pass = len(np.unique(index.group[np.asarray(used) > 0]))
+    return max(1, round(one_pass * optim.epochs / per_step))
+
+
+def _draw(
+    index: RowIndex, weights: npt.NDArray[np.float64] | None, turns: int, count: int, rng: np.random.Generator
+) -> list[tuple[int, ...]]:
+    rows_of = _members(index.group, weights)
+    if not rows_of and count:
+        msg = "the mixture leaves no row to train on"
+        raise InvalidInput(msg)
+    out: list[tuple[int, ...]] = []
+    while len(out) < count:
+        out.extend(_one_pass(rows_of, weights, turns, rng))
+    return out[:count]
+
+
+def _members(group: npt.NDArray[np.int64], weights: npt.NDArray[np.float64] | None) -> list[npt.NDArray[np.int64]]:
+    """The usable rows of each group."""
+    kept = np.arange(len(group)) if weights is None else np.flatnonzero(weights > 0)
+    if not len(kept):
+        return []
+    order = kept[np.argsort(group[kept], kind="stable")]
+    return np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+
+
+def _one_pass(
+    rows_of: list[npt.NDArray[np.int64]], weights: npt.NDArray[np.float64] | None, turns: int, rng: np.random.Generator
+) -> Iterator[tuple[int, ...]]:
+    passes: list[tuple[int, ...]] = []
+    for members in rows_of:
+        if weights is None:
+            mixed = rng.permutation(members)
+            passes.extend(tuple(mixed[start : start + turns].tolist()) for start in range(0, len(mixed), turns))
+        else:
+            keys = np.log(weights[members]) + rng.gumbel(size=len(members))
+            passes.append(tuple(members[np.argsort(-keys)[:turns]].tolist()))
+    for position in rng.permutation(len(passes)):
+        yield passes[position]
+
+
+def _by_length(
+    drawn: list[tuple[int, ...]], index: RowIndex, batch: int, rng: np.random.Generator
+) -> Iterator[tuple[int, ...]]:
+    lengths = [int(index.characters[list(rows)].sum()) for rows in drawn]
+    for start in range(0, len(drawn), batch * WINDOW_BATCHES):
+        window = range(start, min(start + batch * WINDOW_BATCHES, len(drawn)))
+        order = sorted(window, key=lambda position: lengths[position])
+        batches = [order[first : first + batch] for first in range(0, len(order), batch)]
+        full = [entry for entry in batches if len(entry) == batch]
+        rest = [entry for entry in batches if len(entry) < batch]
+        for number in rng.permutation(len(full)):
+            yield from (drawn[position] for position in full[number])
+        for entry in rest:
+            yield from (drawn[position] for position in entry)
