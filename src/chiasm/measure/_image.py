@@ -217,12 +217,13 @@ class _Measuring:
         excluded = np.zeros_like(vessels)
         for part in (self.faz, dark):
             excluded |= part if part is not None else False
+        covered = np.maximum(self.coverage, vessels * np.float32(0.5))
         self._try("fractal_dimension", lambda: (fractal_dimension(skeleton.mask), "1"))
         self._try("tortuosity", lambda: (tortuosity(skeleton, self.scale), "1"))
         self._try("vessel_diameter_index", lambda: self.scale.length(self._calibre_px(skeleton), "um"))
         self._try(
             "intercapillary_distance",
-            lambda: self.scale.length(intercapillary_distance_px(vessels, excluded, self.scale), "um"),
+            lambda: self.scale.length(intercapillary_distance_px(covered, excluded, self.scale), "um"),
         )
 
     def _calibre_px(self, skeleton: Skeleton) -> float:

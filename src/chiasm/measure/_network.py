@@ -71,39 +71,53 @@ def tortuosity(skeleton: Skeleton, scale: Scale) -> float:
     return float(skeleton.arc_px[use].sum() / skeleton.chord_px[use].sum())
 
 
-def intercapillary_distance_px(vessels: NDArray[np.bool_], excluded: NDArray[np.bool_], scale: Scale) -> float:
+def intercapillary_distance_px(coverage: NDArray[np.float32], excluded: NDArray[np.bool_], scale: Scale) -> float:
     """Mean diameter of the largest vessel-free discs between vessels [px].
 
     A disc counts where its centre is a local maximum of the distance to the nearest vessel, it is at least `MIN_GAP_UM` wide,
     and it neither leaves the image nor touches `excluded`.
 
     Args:
-        vessels: (H, W) bool.
+        coverage: (H, W) in [0, 1], 1 on vessel.
         excluded: (H, W) bool, the FAZ and non-perfused areas.
         scale: Size of a pixel.
 
     Raises:
         Unanswerable: There is no such disc.
     """
-    # doubling makes every gap even, so that its middle is a pixel corner and its largest distance is exactly half of it
-    fine = vessels.repeat(2, axis=0).repeat(2, axis=1)
-    distance = (ndimage.distance_transform_edt(~fine) / 2).astype(np.float32)
+    fine = ndimage.zoom(coverage, 2, order=1, grid_mode=True, mode="nearest") >= 0.5
+    # in original pixels; to the vessel's edge, which lies half a fine pixel before the centre of its first pixel
+    distance = (ndimage.distance_transform_edt(~fine) / 2 - 0.25).astype(np.float32)
     reach = max(3, 2 * round(scale.px(MIN_GAP_UM)) + 1)
     peaks = (distance >= ndimage.maximum_filter(distance, size=reach)) & (2 * distance >= scale.px(MIN_GAP_UM))
     labels, n = ndimage.label(peaks, structure=np.ones((3, 3)))
     if n == 0:
         msg = "intercapillary distance needs a gap between vessels"
         raise Unanswerable(msg)
-    first = np.unique(labels, return_index=True)[1][1:]
-    rows, cols = np.unravel_index(first, labels.shape)
-    row, col, radius = (rows + 0.5) / 2, (cols + 0.5) / 2, distance.ravel()[first]
-    inside = np.minimum.reduce([row, col, vessels.shape[0] - row, vessels.shape[1] - col]) > radius
-    away = ndimage.distance_transform_edt(~excluded) if excluded.any() else np.full(vessels.shape, np.inf)
+    row, col, radius = _discs(labels, distance)
+    inside = np.minimum.reduce([row, col, coverage.shape[0] - row, coverage.shape[1] - col]) > radius
+    away = ndimage.distance_transform_edt(~excluded) if excluded.any() else np.full(coverage.shape, np.inf)
     inside &= away[row.astype(np.intp), col.astype(np.intp)] > radius
     if not inside.any():
         msg = "intercapillary distance needs a gap that is enclosed by vessels"
         raise Unanswerable(msg)
     return float(2 * radius[inside].mean())
+
+
+def _discs(
+    labels: NDArray[np.int32], distance: NDArray[np.float32]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+    """Row, column and radius [px] of the disc at each labelled peak of the distance on the doubled grid.
+
+    A gap of an even number of fine pixels has its middle between two of them: both are peaks, and the disc reaches half a
+    fine pixel farther than the distance at either.
+    """
+    first = np.unique(labels, return_index=True)[1][1:]
+    rows, cols = np.unravel_index(first, labels.shape)
+    spans = [(r.stop - r.start, c.stop - c.start) for r, c in ndimage.find_objects(labels)]
+    between = np.array([min(span) == 2 for span in spans])
+    radius = distance.ravel()[first] + np.where(between, 0.25, 0.0).astype(np.float32)
+    return (rows + 0.5) / 2, (cols + 0.5) / 2, radius
 
 
 def nonperfused(vessels: NDArray[np.bool_], faz: NDArray[np.bool_] | None, scale: Scale) -> NDArray[np.bool_]:
