@@ -31,10 +31,25 @@ from chiasm.case import (
 )
 from chiasm.corpus import BuildOptions, Patient, Plan, Workshop, build
 from chiasm.errors import UnknownName
+from chiasm.questions import (
+    CategoryAnswer,
+    Chart,
+    ChoiceAnswer,
+    Evidence,
+    ImageRef,
+    Item,
+    Key,
+    NumberAnswer,
+    Skip,
+    Step,
+    Style,
+    Trace,
+    YesNoAnswer,
+)
 
 SIZE = 48
 STAGES = ("healthy", "early-npdr", "late-npdr", "pdr")
-PROGRAMS = {"explain": 1, "dropout present": 1, "dropout sector": 1, "faz size": 1}
+PROGRAMS = {"explain": 1, "dropout present": 1, "dropout half": 1, "faz size": 1}
 
 
 @dataclass(frozen=True)
@@ -56,65 +71,53 @@ class FakeMaker:
             yield _case(patient, squares, noise, tag)
 
 
-@dataclass(frozen=True)
-class FakeItem:
-    item_id: str
-    case_id: str
-    program: str
-    stage: str
-    view_ids: tuple[str, ...]
-    prompt: str
-    options: tuple[str, ...]
-    key: dict[str, Any]
-    reasoning: str
-    answer_text: str
-    trace: list[dict[str, Any]]
-    evidence: list[dict[str, Any]]
-
-    def messages(self) -> list[dict[str, Any]]:
-        shown = [{"type": "image"} for _ in self.view_ids]
-        said = f"<think>{self.reasoning}</think>\n<answer>{self.answer_text}</answer>"
-        return [
-            {"role": "user", "content": [*shown, {"type": "text", "text": self.prompt}]},
-            {"role": "assistant", "content": [{"type": "text", "text": said}]},
-        ]
-
-
-@dataclass(frozen=True)
-class FakeSkip:
-    reason: str
-
-
-def fake_ask(case: Case, program: str, rng: np.random.Generator, view_ids: Sequence[str]) -> FakeItem | FakeSkip:
+def fake_ask(
+    case: Chart,
+    program: str,
+    rng: np.random.Generator,
+    *,
+    view_ids: Sequence[str],
+    language_name: str = "en",
+    style: Style = "short",
+) -> Item | Skip:
+    """Four tiny programs with typed keys; one of them is often ambiguous."""
     view_id = view_ids[0]
-    seen = list(case.find("capillary dropout", view_id=view_id, visible=True))
+    seen = list(case.case.find("capillary dropout", view_id=view_id, visible=True))
+    statement = f"{len(seen)} areas of capillary dropout are seen."
     if program == "dropout present":
-        prompt, answer, kind = "Is there capillary dropout?", "yes" if seen else "no", "boolean"
-    elif program == "dropout sector":
+        prompt, key = "Is there capillary dropout?", Key(expects="yesno", answer=YesNoAnswer(yes=bool(seen)))
+    elif program == "dropout half":
         if len(seen) != 1:
-            return FakeSkip("no single largest region")
+            return Skip(program, "no single region", missing=False)
         box = seen[0].regions[0].box
         assert box is not None
-        prompt, answer, kind = "In which half does it lie?", "top" if box[0][0] < SIZE / 2 else "bottom", "word"
+        top = box[0][0] + 4 < SIZE / 2
+        options = tuple(("top", "bottom")[i] for i in rng.permutation(2))
+        answer = ChoiceAnswer(letter="AB"[options.index("top" if top else "bottom")])
+        prompt, key = "In which half does it lie?", Key(expects="choice", answer=answer, options=options)
     elif program == "faz size":
-        area = next(case.find("foveal avascular zone", view_id=view_id)).quantity("area")
+        area = next(case.case.find("foveal avascular zone", view_id=view_id)).quantity("area")
         assert area is not None
-        prompt, answer, kind = "How large is the FAZ?", f"{area.value:.2f} mm2", "quantity"
+        number = NumberAnswer(value=round(area.value, 2), unit="mm2")
+        prompt, key = "How large is the FAZ?", Key(expects="number", answer=number, tolerance=0.05)
     else:
-        prompt, answer, kind = "Explain the image.", str(case.fact_value("stage", view_id=view_id)), "stage"
-    return FakeItem(
-        item_id=f"{case.case_id}/{view_id}/{program}",
-        case_id=case.case_id,
+        stage = CategoryAnswer(value=str(case.case.fact_value("stage", view_id=view_id)))
+        prompt, key = "Explain the image.", Key(expects="category", answer=stage, options=STAGES, ordinal=True)
+    evidence = tuple(Evidence(view_id=view_id, finding_id=f.finding_id) for f in seen)
+    return Item(
+        item_id=f"{case.case.case_id}/{view_id}/{program}",
+        case_id=case.case.case_id,
+        patient_id=case.case.patient_id,
         program=program,
-        stage="1",
-        view_ids=tuple(view_ids),
+        stage="recognition",
+        form="choice" if key.expects == "choice" else "free",
+        language=language_name,
+        style=style,
+        images=(ImageRef(view_id=view_id),),
         prompt=prompt,
-        options=("yes", "no") if kind == "boolean" else (),
-        key={"type": kind, "value": answer},
-        reasoning=f"{len(seen)} areas of capillary dropout are seen.",
-        answer_text=answer,
-        trace=[{"step": "count", "value": len(seen)}],
-        evidence=[{"sentence": 0, "findings": [f.finding_id for f in seen]}],
+        key=key,
+        reasoning=statement,
+        trace=Trace(steps=(Step(op="count", result=len(seen), evidence=evidence),)),
     )
 
 
@@ -127,7 +130,7 @@ def fake_plan(**changes: Any) -> Plan:
         "world": "fake",
         "patients": 24,
         "patients_per_part": 4,
-        "programs": tuple(PROGRAMS)[1:],
+        "every_image": "explain",
     }
     return Plan().change(**(settings | {"questions": 2, "splits": {"train": 0.75, "test": 0.25}} | changes))
 

@@ -6,11 +6,10 @@ from chiasm.corpus._manifest import Manifest
 from chiasm.corpus._plan import Plan, make_plan
 from chiasm.corpus._presets import PRESETS, preset
 from chiasm.corpus._progress import ConsoleReport, Progress
-from chiasm.corpus._workshop import AskedItem, CaseMaker, OpenWorkshop, Workshop
+from chiasm.corpus._workshop import CaseMaker, OpenWorkshop, Workshop
 
 __all__ = [
     "PRESETS",
-    "AskedItem",
     "BuildOptions",
     "BuildSummary",
     "CaseMaker",

@@ -17,7 +17,7 @@ from chiasm.corpus._part import PartTask, part_tasks
 from chiasm.corpus._plan import Plan
 from chiasm.corpus._progress import Meter, Report
 from chiasm.corpus._shards import SplitShards
-from chiasm.corpus._workshop import OpenWorkshop, check_programs
+from chiasm.corpus._workshop import OpenWorkshop
 from chiasm.errors import Conflict, InvalidInput, UnknownName
 
 ENGINES = ("local", "ray")
@@ -109,8 +109,7 @@ def build(
     options = options or BuildOptions()
     opener = workshop or _default_workshop()
     shop = opener(plan)
-    check_programs(plan, shop.programs)
-    shop.maker.check(plan)
+    plan = shop.settle(plan)
     folder = open_folder(out)
     with folder.lock(take_over=options.take_over):
         wanted = Manifest.begin(plan, shop.maker.name, shop.maker.version)

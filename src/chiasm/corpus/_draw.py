@@ -57,7 +57,7 @@ def stream(plan: Plan, index: int, purpose: int, *more: int) -> np.random.Genera
 
 def split_of(plan: Plan, index: int) -> str:
     """The split of a patient; whatever is derived from that patient stays there."""
-    return _at(plan.splits, (0.5 + (index + 1) * _STEP_SPLIT) % 1.0)
+    return at(plan.splits, (0.5 + (index + 1) * _STEP_SPLIT) % 1.0)
 
 
 def draw_patient(plan: Plan, index: int) -> Patient:
@@ -65,12 +65,12 @@ def draw_patient(plan: Plan, index: int) -> Patient:
     rng = stream(plan, index, DRAW)
     eyes = ("OD", "OS") if plan.eyes == 2 else (("OD", "OS")[int(rng.integers(2))],)
     age = float(rng.uniform(*plan.age_years)) if plan.age_years[0] < plan.age_years[1] else plan.age_years[0]
-    fov = _at(plan.fov_mm, float(rng.random()))
+    fov = at(plan.fov_mm, float(rng.random()))
     images = tuple(
         Imaging(
             eye,
             visit,
-            _at(plan.profiles, float(rng.random())) if plan.profiles else None,
+            at(plan.profiles, float(rng.random())) if plan.profiles else None,
             bool(rng.random() < plan.artefacts),
         )
         for eye in eyes
@@ -81,14 +81,14 @@ def draw_patient(plan: Plan, index: int) -> Patient:
         number=index,
         patient_id=f"{plan.world}-{plan.seed}-{index:06d}",
         split=split_of(plan, index),
-        stage=_at(plan.stages, (0.5 + (index + 1) * _STEP_STAGE) % 1.0),
+        stage=at(plan.stages, (0.5 + (index + 1) * _STEP_STAGE) % 1.0),
         age_years=round(age, 1),
         fov_mm=fov,
         images=images,
     )
 
 
-def _at(weights: Mapping[T, float], u: float) -> T:
+def at(weights: Mapping[T, float], u: float) -> T:
     """The key that u in [0, 1) falls on when the weights are laid end to end."""
     total = sum(weights.values())
     reached = 0.0

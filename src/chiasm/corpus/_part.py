@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import io
+import itertools
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import pyarrow as pa
 
-from chiasm.case import Case
-from chiasm.corpus._draw import QUESTIONS, WORLD, Patient, draw_patient, split_of, stream
+from chiasm.corpus._draw import QUESTIONS, WORLD, Patient, at, draw_patient, split_of, stream
 from chiasm.corpus._plan import Plan
 from chiasm.corpus._rows import CaseRows, graph_rows
 from chiasm.corpus._schema import GRAPH_ROW_GROUP, GRAPHS, ROW_GROUP, items_schema, open_writer
-from chiasm.corpus._workshop import AskedItem, Workshop
+from chiasm.corpus._workshop import Workshop
 from chiasm.errors import ChiasmError
+from chiasm.questions import Chart, Item, Style
+
+_GROUPS_TRIED = 8
+"""Partners tried for a question about several views before it counts as not asked."""
 
 
 class PartTask(NamedTuple):
@@ -127,42 +131,67 @@ def _make_patient(
     rng = stream(plan, patient.number, WORLD)
     eyes: set[str] = set()
     for number, case in enumerate(workshop.maker.cases(patient, rng)):
-        rows = CaseRows(case, split=patient.split)
         counts["cases"] += 1
         eyes |= {view.laterality.value for view in case.views}
+        rows = CaseRows(case, split=patient.split)
+        asking = _Asking(plan, workshop, Chart(case), (patient.number, number), counts)
         for view_number, view in enumerate(case.views):
             counts["images"] += 1
             counts[f"stage:{case.fact_value('stage', view_id=view.view_id)}"] += 1
-            asked = list(_ask_view(plan, workshop, case, (patient.number, number, view_number), counts))
-            items.add(rows.row(item) for item in asked)
-            counts["items"] += len(asked)
+            items.add(rows.row(item) for item in asking.about(view_number))
         if plan.graphs:
             graphs.add(graph_rows(case))
     counts["eyes"] += len(eyes)
 
 
-def _ask_view(
-    plan: Plan, workshop: Workshop, case: Case, place: tuple[int, int, int], counts: Counter[str]
-) -> Iterator[AskedItem]:
-    """The questions about one image: those that every image gets, then as many of the others as the plan wants."""
-    view_id = case.views[place[2]].view_id
-    order = stream(plan, place[0], QUESTIONS, *place[1:]).permutation(len(plan.programs))
-    wanted = len(plan.every_image) + plan.questions
-    answered = 0
-    for turn, program in enumerate([*plan.every_image, *(plan.programs[i] for i in order)]):
-        if answered == wanted:
-            return
-        rng = _program_stream(plan, place, program)
-        item = workshop.ask(case, program, rng, view_ids=(view_id,))
-        if isinstance(item, AskedItem):
-            counts[f"program:{program}"] += 1
-            answered += 1
-            yield item
-        else:
-            counts[f"skipped:{program}:{item.reason}"] += 1
-            answered += turn < len(plan.every_image)  # its turn is over; no other program stands in for it
+class _Asking:
+    """The questions about the images of one case."""
 
+    def __init__(
+        self, plan: Plan, workshop: Workshop, chart: Chart, place: tuple[int, int], counts: Counter[str]
+    ) -> None:
+        self._plan, self._workshop, self._chart, self._place, self._counts = plan, workshop, chart, place, counts
+        self._takes = workshop.views
+        self._view_ids = [view.view_id for view in chart.case.views]
 
-def _program_stream(plan: Plan, place: tuple[int, int, int], program: str) -> np.random.Generator:
-    """Its own stream for each program, so that adding one leaves the others' questions as they were."""
-    return stream(plan, place[0], QUESTIONS, *place[1:], zlib.crc32(program.encode()))
+    def about(self, view_number: int) -> Iterator[Item]:
+        """The questions that every image gets, then as many of the others as the plan wants."""
+        patient, case = self._place
+        order = stream(self._plan, patient, QUESTIONS, case, view_number).permutation(len(self._plan.programs))
+        for program in self._plan.every_image:
+            yield from self._ask(view_number, program)
+        left = self._plan.questions
+        for i in order:
+            if left == 0:
+                return
+            for item in self._ask(view_number, self._plan.programs[i]):
+                left -= 1
+                yield item
+
+    def _ask(self, view_number: int, program: str) -> Iterator[Item]:
+        """One item, or none; the program's stream is its own, so that adding a program leaves the others as they were."""
+        rng = stream(self._plan, self._place[0], QUESTIONS, self._place[1], view_number, zlib.crc32(program.encode()))
+        style = at(self._plan.styles, float(rng.random()))
+        reason = "missing: other views of the case"
+        for view_ids in self._groups(view_number, self._takes[program], rng):
+            asked = self._workshop.ask(
+                self._chart,
+                program,
+                rng,
+                view_ids=view_ids,
+                language_name=self._plan.language,
+                style=cast(Style, style),
+            )
+            if isinstance(asked, Item):
+                self._counts["items"] += 1
+                self._counts[f"program:{program}"] += 1
+                yield asked
+                return
+            reason = asked.label
+        self._counts[f"skipped:{program}:{reason}"] += 1
+
+    def _groups(self, view_number: int, size: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
+        """Groups of views with this one, each in the case's order; single for most programs, a few pairs for the others."""
+        others = [i for i in rng.permutation(len(self._view_ids)).tolist() if i != view_number]
+        for group in itertools.islice(itertools.combinations(others, size - 1), _GROUPS_TRIED):
+            yield tuple(self._view_ids[i] for i in sorted((view_number, *group)))

@@ -19,6 +19,7 @@ from chiasm.errors import InvalidInput, UnknownName
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 Weights = dict[str, Annotated[FiniteFloat, Field(ge=0)]]
 MAX_PATIENTS = 10_000_000
+ALL_PROGRAMS = "all"
 
 
 class Plan(BaseModel):
@@ -54,12 +55,16 @@ class Plan(BaseModel):
     """Share of the images that carry at least one imaging artefact [0 to 1]."""
     twins: tuple[str, ...] = ()
     """Findings to take out, each giving a twin case that is the same but for that finding."""
-    every_image: tuple[str, ...] = ("explain",)
+    every_image: tuple[str, ...] = ("explain-stage",)
     """Question programs asked of every image, so that each has a reasoning text."""
-    programs: tuple[str, ...] = ()
-    """Further programs; some are drawn for each image."""
-    questions: int = Field(default=1, ge=0, le=100)
+    programs: tuple[str, ...] = (ALL_PROGRAMS,)
+    """Further programs, of which some are drawn for each image; "all": every other program there is."""
+    questions: int = Field(default=2, ge=0, le=100)
     """How many of `programs` are answered per image, where as many can be [0 to 100]."""
+    language: str = "en"
+    """Language of questions and reasoning."""
+    styles: Weights = {"short": 1.0}
+    """Relative weight of each length and tone of the reasoning."""
     splits: Weights = {"train": 0.9, "validation": 0.05, "test": 0.05}
     """Share of the patients in each split; a patient keeps its split when the plan grows."""
     graphs: bool = True
@@ -69,7 +74,7 @@ class Plan(BaseModel):
     patients_per_part: int = Field(default=16, ge=1, le=1000)
     """Patients made in one go [1 to 1000]: what a kill can cost each worker."""
 
-    @field_validator("stages", "profiles", "splits", mode="before")
+    @field_validator("stages", "profiles", "splits", "styles", mode="before")
     @classmethod
     def _one_name(cls, value: Any) -> Any:
         return {value: 1.0} if isinstance(value, str) else value
@@ -90,7 +95,7 @@ class Plan(BaseModel):
         if not 0 <= youngest <= oldest <= 120:
             msg = f"age_years must be (youngest, oldest) within 0 to 120 years, got {self.age_years}"
             raise ValueError(msg)
-        for name in ("stages", "fov_mm", "splits"):
+        for name in ("stages", "fov_mm", "splits", "styles"):
             weights = getattr(self, name)
             if not weights or sum(weights.values()) <= 0:
                 msg = f"{name} needs at least one weight > 0, got {weights}"

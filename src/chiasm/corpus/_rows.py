@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -13,9 +12,9 @@ import numpy as np
 from PIL import Image
 from pydantic import BaseModel
 
-from chiasm.case import Case, Finding, Laterality, View
-from chiasm.corpus._workshop import AskedItem
+from chiasm.case import Case, Fact, Finding, Laterality, View
 from chiasm.errors import InvalidInput
+from chiasm.questions import ImageRef, Item
 
 _PNG_LEVEL = 3
 """zlib level; speckle does not compress, and level 3 is as small as 9 to 0.6 % at equal speed (measured)."""
@@ -30,34 +29,32 @@ class CaseRows:
             "case_id": case.case_id,
             "patient_id": case.patient_id,
             "split": split,
-            "facts": to_json([f.model_dump(mode="json", exclude_defaults=True) for f in case.facts]),
             "params": to_json(case.origin.params),
             "world": f"{case.origin.name} {case.origin.version}",
             "case_sha256": case.sha256,
         }
-        self._png: dict[str, bytes] = {}
-        self._views: dict[str, dict[str, Any]] = {}
-        self._found: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+        self._png: dict[ImageRef, bytes] = {}
+        self._of_views: dict[tuple[ImageRef, ...], dict[str, Any]] = {}
 
-    def row(self, item: AskedItem) -> dict[str, Any]:
+    def row(self, item: Item) -> dict[str, Any]:
         """The row of one question about this case.
 
         Raises:
             InvalidInput: The messages do not show each of the item's images once.
         """
-        views = tuple(item.view_ids)
         messages = [_message(m) for m in item.messages()]
         shown = sum(part["type"] == "image" for m in messages for part in m["content"])
-        if shown != len(views):
-            msg = f"item {item.item_id} shows {shown} images in its messages and is about {len(views)} views; they must agree"
+        if shown != len(item.images):
+            msg = f"item {item.item_id} shows {shown} images in its messages and is about {len(item.images)}; they must agree"
             raise InvalidInput(msg)
-        stage = self.case.fact_value("stage", view_id=views[0]) if views else None
-        row = self._shared | {
+        if item.images not in self._of_views:
+            self._of_views[item.images] = self._about(item.images)
+        row = self._shared | self._of_views[item.images]
+        row |= {
             "item_id": item.item_id,
             "program": item.program,
-            "level": str(item.stage),
-            "stage": "" if stage is None else str(stage),
-            "images": [{"bytes": self._pixels(v), "path": f"{self.case.case_id}/{v}.png"} for v in views],
+            "level": item.stage,
+            "form": item.form,
             "messages": messages,
             "question": item.prompt,
             "options": list(item.options),
@@ -65,44 +62,44 @@ class CaseRows:
             "answer": item.answer_text,
             "reasoning": item.reasoning,
             "trace": to_json(item.trace),
-            "evidence": to_json(item.evidence),
-            "views": [self._view(v) for v in views],
-            "findings": self._findings(views),
-            "graphs": sorted({f"{self.case.case_id}/{k}" for k in map(self._eye, views) if k in self.case.graphs}),
+            "evidence": [e.model_dump() for e in item.evidence],
         }
         row["row_sha256"] = row_hash(row)
         return row
 
-    def _pixels(self, view_id: str) -> bytes:
-        if view_id not in self._png:
-            self._png[view_id] = encode_png(self.case.view(view_id))
-        return self._png[view_id]
+    def _about(self, images: tuple[ImageRef, ...]) -> dict[str, Any]:
+        """What depends on the images alone."""
+        views = [self.case.view(image.view_id) for image in images]
+        stage = self.case.fact_value("stage", view_id=views[0].view_id) if views else None
+        eyes = {f"{v.laterality.value}@{v.visit}" for v in views}
+        facts = [f for f in self.case.facts if not views or any(_applies(f, v) for v in views)]
+        unchanged = [(i, v) for i, (ref, v) in enumerate(zip(images, views, strict=True)) if ref.change == "none"]
+        return {
+            "stage": "" if stage is None else str(stage),
+            "images": [{"bytes": self._pixels(ref), "path": _path(self.case, ref)} for ref in images],
+            "views": [self._view(ref) for ref in images],
+            "facts": to_json([f.model_dump(exclude_defaults=True) for f in facts]),
+            "findings": [r for f in self.case.findings for r in _finding_records(f, unchanged)],
+            "graphs": [f"{self.case.case_id}/{eye}" for eye in sorted(eyes) if eye in self.case.graphs],
+        }
 
-    def _view(self, view_id: str) -> dict[str, Any]:
-        if view_id not in self._views:
-            view = self.case.view(view_id)
-            self._views[view_id] = {
-                "view_id": view_id,
-                "modality": view.modality,
-                "laterality": view.laterality.value,
-                "visit": view.visit,
-                "spacing_mm": None if view.spacing_mm is None else list(view.spacing_mm),
-                "sha256": hashlib.sha256(self._pixels(view_id)).hexdigest(),
-                "attributes": to_json(view.attributes),
-            }
-        return self._views[view_id]
+    def _pixels(self, image: ImageRef) -> bytes:
+        if image not in self._png:
+            self._png[image] = encode_png(self.case.view(image.view_id))
+        return self._png[image]
 
-    def _eye(self, view_id: str) -> str:
-        view = self.case.view(view_id)
-        return f"{view.laterality.value}@{view.visit}"
-
-    def _findings(self, views: tuple[str, ...]) -> list[dict[str, Any]]:
-        if views not in self._found:
-            seen = [self.case.view(v) for v in views]
-            self._found[views] = [
-                record for finding in self.case.findings for record in _finding_records(finding, seen)
-            ]
-        return self._found[views]
+    def _view(self, image: ImageRef) -> dict[str, Any]:
+        view = self.case.view(image.view_id)
+        return {
+            "view_id": view.view_id,
+            "change": image.change,
+            "modality": view.modality,
+            "laterality": view.laterality.value,
+            "visit": view.visit,
+            "spacing_mm": None if view.spacing_mm is None else list(view.spacing_mm),
+            "sha256": hashlib.sha256(self._pixels(image)).hexdigest(),
+            "attributes": to_json(view.attributes),
+        }
 
 
 def graph_rows(case: Case) -> Iterator[dict[str, Any]]:
@@ -160,9 +157,19 @@ def _message(message: dict[str, Any]) -> dict[str, Any]:
     return {"role": message["role"], "content": [{"type": p["type"], "text": p.get("text")} for p in parts]}
 
 
-def _finding_records(finding: Finding, views: Sequence[View]) -> Iterator[dict[str, Any]]:
-    """The finding once for each shown view of its eye and visit."""
-    for index, view in enumerate(views):
+def _applies(fact: Fact, view: View) -> bool:
+    sides = {fact.laterality, view.laterality} - {Laterality.NONE}
+    return fact.view_id in (None, view.view_id) and fact.visit in (None, view.visit) and len(sides) <= 1
+
+
+def _path(case: Case, image: ImageRef) -> str:
+    suffix = "" if image.change == "none" else f"-{image.change}-{image.seed}"
+    return f"{case.case_id}/{image.view_id}{suffix}.png"
+
+
+def _finding_records(finding: Finding, views: Sequence[tuple[int, View]]) -> Iterator[dict[str, Any]]:
+    """The finding once for each shown view of its eye and visit, with the view's place among the images."""
+    for index, view in views:
         sides = {finding.laterality, view.laterality} - {Laterality.NONE}
         if finding.visit != view.visit or len(sides) > 1:
             continue
@@ -182,7 +189,7 @@ def _finding_records(finding: Finding, views: Sequence[View]) -> Iterator[dict[s
             "mask_size": None if mask is None else list(mask.size),
             "mask_counts": None if mask is None else mask.counts,
             "attributes": to_json(finding.attributes),
-            "quantities": to_json([q.model_dump(mode="json", exclude_defaults=True) for q in finding.quantities]),
+            "quantities": to_json([q.model_dump(exclude_defaults=True) for q in finding.quantities]),
         }
 
 
@@ -194,12 +201,8 @@ def _f32(values: Sequence[float]) -> list[float]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return dataclasses.asdict(value)
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
+        return value.model_dump()  # not mode="json", which lists a set in an order that differs between processes
+    if isinstance(value, frozenset):
+        return sorted(value)
     msg = f"a row holds plain JSON, not {type(value).__name__}"
     raise TypeError(msg)

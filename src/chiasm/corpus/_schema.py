@@ -45,6 +45,7 @@ FINDING = pa.struct(
 VIEW = pa.struct(
     [
         ("view_id", _TEXT),
+        ("change", _TEXT),  # what a sanity check did to the picture; "none": the view as it is
         ("modality", _TEXT),
         ("laterality", _TEXT),
         ("visit", pa.int32()),
@@ -63,7 +64,8 @@ ITEMS = pa.schema(
         ("split", _TEXT),
         ("program", _TEXT),
         ("level", _TEXT),  # where the question stands in the curriculum
-        ("stage", _TEXT),  # stage of disease of the case, all findings counted
+        ("form", _TEXT),  # free or choice
+        ("stage", _TEXT),  # stage of disease of the first image's eye and visit, all findings counted
         ("images", pa.list_(_IMAGE)),
         ("messages", pa.list_(MESSAGE)),
         ("question", _TEXT),
@@ -72,7 +74,7 @@ ITEMS = pa.schema(
         ("answer", _TEXT),
         ("reasoning", _TEXT),
         ("trace", _TEXT),
-        ("evidence", _TEXT),
+        ("evidence", pa.list_(pa.struct([("view_id", _TEXT), ("finding_id", _TEXT)]))),
         ("views", pa.list_(VIEW)),
         ("findings", pa.list_(FINDING)),
         ("facts", _TEXT),
@@ -83,7 +85,7 @@ ITEMS = pa.schema(
         ("row_sha256", _TEXT),
     ]
 )
-JSON_COLUMNS: Final = ("key", "trace", "evidence", "facts", "params")
+JSON_COLUMNS: Final = ("key", "trace", "facts", "params")
 
 _NAMES: Final = {pa.float32(): "float32", pa.float64(): "float64"}
 """Where Arrow prints another name ("float", "double") than `datasets` uses."""
@@ -150,7 +152,7 @@ def open_writer(where: str | Path | io.BytesIO, schema: pa.Schema) -> pq.Parquet
     if schema.names[0] == "item_id":
         dictionary, statistics = (
             _leaves(schema),
-            ["item_id", "case_id", "patient_id", "split", "program", "level", "stage"],
+            ["item_id", "case_id", "patient_id", "split", "program", "level", "form", "stage"],
         )
     else:
         words = ("_id", "eye", "graph_schema", "kind.list.element", "vessel.list.element", "layer.list.element")

@@ -1,17 +1,18 @@
-"""What the builder needs from other rooms, as small protocols: something that makes cases, and something that asks."""
+"""What the builder needs from other rooms: something that makes cases, and something that asks about them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol
 
 import numpy as np
 
 from chiasm.case import Case
 from chiasm.corpus._draw import Patient
-from chiasm.corpus._plan import Plan
+from chiasm.corpus._plan import ALL_PROGRAMS, Plan
 from chiasm.errors import UnknownName
+from chiasm.questions import LANGUAGES, STYLES, Chart, Item, Skip, Style, ask, programs
 
 
 class CaseMaker(Protocol):
@@ -29,42 +30,22 @@ class CaseMaker(Protocol):
         """Refuse a plan that names what this world has not (stages, profiles, fields of view, findings)."""
 
     def cases(self, patient: Patient, rng: np.random.Generator) -> Iterator[Case]:
-        """Every case of the patient: the eyes with their images, then a twin without each of the plan's findings."""
-
-
-@runtime_checkable
-class AskedItem(Protocol):
-    """One question about a case with everything that is known about its answer (`chiasm.questions.Item`)."""
-
-    item_id: str
-    case_id: str
-    program: str
-    stage: str
-    view_ids: Sequence[str]
-    prompt: str
-    options: Sequence[str]
-    key: Any
-    reasoning: str
-    answer_text: str
-    trace: Any
-    evidence: Any
-
-    def messages(self) -> list[dict[str, Any]]:
-        """Chat rows, without pixels."""
-
-
-class Skipped(Protocol):
-    """A question that was not asked."""
-
-    reason: str
+        """Every case of the patient, with all its images."""
 
 
 class Ask(Protocol):
-    """Asks one question about the named views of a case."""
+    """Asks one question about the named views of a case (`chiasm.questions.ask`)."""
 
     def __call__(
-        self, case: Case, program: str, rng: np.random.Generator, view_ids: Sequence[str]
-    ) -> AskedItem | Skipped: ...
+        self,
+        case: Chart,
+        program: str,
+        rng: np.random.Generator,
+        *,
+        view_ids: Sequence[str],
+        language_name: str,
+        style: Style,
+    ) -> Item | Skip: ...
 
 
 @dataclass(frozen=True)
@@ -72,20 +53,39 @@ class Workshop:
     """Everything that turns a patient into questions with images."""
 
     maker: CaseMaker
-    ask: Ask
-    programs: Mapping[str, int]
-    """Names of the programs that `ask` knows, with the number of views each takes."""
+    ask: Ask = ask
+    programs: Mapping[str, int] | None = None
+    """Names of the programs that `ask` knows, with the number of views each takes; None: those of `chiasm.questions`."""
+
+    @property
+    def views(self) -> dict[str, int]:
+        """How many views each program takes."""
+        if self.programs is None:
+            return {name: program.views for name, program in programs().items()}
+        return dict(self.programs)
+
+    def settle(self, plan: Plan) -> Plan:
+        """The plan with its programs spelled out, after checking every name in it.
+
+        Raises:
+            UnknownName: It names a program, language, style, or something of the world that does not exist.
+        """
+        known = self.views
+        for name in (*plan.every_image, *(p for p in plan.programs if p != ALL_PROGRAMS)):
+            if name not in known:
+                raise UnknownName("question program", name, known)
+        if plan.language not in LANGUAGES:
+            raise UnknownName("language", plan.language, LANGUAGES)
+        for style in plan.styles:
+            if style not in STYLES:
+                raise UnknownName("style", style, STYLES)
+        self.maker.check(plan)
+        if ALL_PROGRAMS not in plan.programs:
+            return plan
+        return plan.change(programs=tuple(sorted(set(known) - set(plan.every_image))))
 
 
 class OpenWorkshop(Protocol):
     """Opens a workshop for a plan; importable by name, as it is sent to worker processes."""
 
     def __call__(self, plan: Plan) -> Workshop: ...
-
-
-def check_programs(plan: Plan, programs: Iterable[str]) -> None:
-    """Refuse a plan that names a program which does not exist."""
-    known = set(programs)
-    for name in (*plan.every_image, *plan.programs):
-        if name not in known:
-            raise UnknownName("question program", name, known)
