@@ -3,6 +3,12 @@
 `train_sft(load_recipe("nano"), dataset, out)` trains; called again it goes on where it stopped.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+from chiasm.models import prepare_torch
 from chiasm.training._config import (
     ChecksTable,
     DataTable,
@@ -12,10 +18,16 @@ from chiasm.training._config import (
     Recipe,
     SaveTable,
     StageTable,
+    WarmupTable,
     load_recipe,
     parse_recipe,
     recipe_json,
     shipped_recipes,
+)
+from chiasm.training._dense import (
+    DenseRows,
+    DenseSample,
+    DenseSource,
 )
 from chiasm.training._parts import (
     part_of,
@@ -34,9 +46,22 @@ from chiasm.training._sft import (
     train_sft,
 )
 
+if TYPE_CHECKING:
+    from chiasm.training._stream import StreamingRows
+    from chiasm.training._warmup import WarmupResult, warm_up
+
+_LAZY: Final = {
+    "StreamingRows": "chiasm.training._stream",
+    "WarmupResult": "chiasm.training._warmup",
+    "warm_up": "chiasm.training._warmup",
+}
+
 __all__ = [
     "ChecksTable",
     "DataTable",
+    "DenseRows",
+    "DenseSample",
+    "DenseSource",
     "LoraTable",
     "ModelTable",
     "OptimTable",
@@ -46,6 +71,9 @@ __all__ = [
     "SaveTable",
     "SftResult",
     "StageTable",
+    "StreamingRows",
+    "WarmupResult",
+    "WarmupTable",
     "join_turns",
     "load_recipe",
     "open_rows",
@@ -57,4 +85,14 @@ __all__ = [
     "starting_model",
     "train_only",
     "train_sft",
+    "warm_up",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs torch at the first use, so that recipes and rows are read without it."""
+    if name in _LAZY:
+        prepare_torch()
+        return getattr(importlib.import_module(_LAZY[name]), name)
+    msg = f"module {__name__!r} has no attribute {name!r}"
+    raise AttributeError(msg)

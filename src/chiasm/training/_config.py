@@ -1,8 +1,9 @@
 """Recipes: every choice of a training run as one frozen, typed record, read from a TOML file.
 
-A recipe has five tables: `model` (what is trained and which parts of it), `data` (mixture, curriculum, length), `optim`
-(the optimiser), `checks` (what stops a run) and `save` (checkpoints and logs). Unknown keys are refused with the nearest
-valid one. Shipped recipes are named (`nano`, `svr-qwen3vl-8b`); any other is a path.
+A recipe has the tables `model` (what is trained and which parts of it), `data` (mixture, curriculum, length), `optim`
+(the optimiser), `checks` (what stops a run), `save` (checkpoints and logs) and, if wished, `warmup` (dense truth first).
+Unknown keys are refused with the nearest valid one. Shipped recipes are named (`nano`, `svr-qwen3vl-8b`); any other is a
+path.
 """
 
 from __future__ import annotations
@@ -161,6 +162,37 @@ class SaveTable(_Table):
     """Where the log also goes."""
 
 
+class WarmupTable(_Table):
+    """Dense truth for the vision tower before any language; needs a dataset with masks and facts in its rows."""
+
+    steps: int = Field(ge=1)
+    """Optimiser steps."""
+    batch: int = Field(default=16, ge=1)
+    """Images per step."""
+    lr: float = Field(default=1e-3, gt=0, lt=1)
+    """Highest learning rate; cosine after the rise."""
+    warmup: float = Field(default=0.05, ge=0, lt=1)
+    """Share of the steps over which the rate rises."""
+    weight_decay: float = Field(default=0.05, ge=0)
+    """Decoupled weight decay."""
+    cell_px: Literal[2, 4, 8, 16] = 4
+    """Side of a target cell, in the processed image [px]."""
+    maps: tuple[str, ...] = Field(min_length=1)
+    """Terms of findings to be drawn."""
+    scalars: tuple[str, ...] = ()
+    """Names of numeric facts to be told from the whole image."""
+    scalar_weight: float = Field(default=0.1, ge=0)
+    """Weight of the numbers' loss beside the maps'."""
+    bf16: bool = True
+    """As in `optim`."""
+    seed: int = Field(default=0, ge=0)
+    """Of the heads, the order and the turns."""
+    save_steps: int = Field(default=200, ge=1)
+    """Steps between states."""
+    log_steps: int = Field(default=20, ge=1)
+    """Steps between lines of the log."""
+
+
 class Recipe(_Table):
     """A whole training run. See the module's docstring for the tables."""
 
@@ -169,6 +201,7 @@ class Recipe(_Table):
     data: DataTable = DataTable()
     checks: ChecksTable = ChecksTable()
     save: SaveTable = SaveTable()
+    warmup: WarmupTable | None = None
 
 
 def shipped_recipes() -> list[str]:

@@ -1,0 +1,105 @@
+"""Dense targets for the vision tower: where each vessel, zone, lesion and artefact lies, and whole-image numbers.
+
+A synthetic case knows every pixel, so its images can teach a vision tower far more than their few answers could.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow.parquet as pq
+from PIL import Image
+
+from chiasm.case import Mask
+from chiasm.errors import InvalidInput
+
+_COLUMNS = ("images", "views", "findings", "facts")
+
+
+@dataclass(frozen=True)
+class DenseSample:
+    """One image and what is true of it.
+
+    Attributes:
+        image: (H, W) uint8.
+        maps: By name (H, W) bool or float in [0, 1]; a name that is missing here is not known of this image.
+        scalars: By name a number; a name that is missing here is not known of this image.
+    """
+
+    image: npt.NDArray[np.uint8]
+    maps: Mapping[str, npt.NDArray[Any]]
+    scalars: Mapping[str, float]
+
+
+class DenseSource(Protocol):
+    """Anything that gives the k-th dense sample, the same one each time."""
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        ...
+
+    def __getitem__(self, index: int) -> DenseSample:
+        """The sample at `index`."""
+        ...
+
+
+class DenseRows:
+    """The images of a dataset with the masks and facts stored in their rows, each image once.
+
+    Args:
+        shards: Parquet files with the columns images, views, findings and facts.
+        maps: Terms of findings to draw; an image without such a finding has an empty map.
+        scalars: Names of numeric facts.
+    """
+
+    def __init__(self, shards: Sequence[Path], *, maps: Sequence[str], scalars: Sequence[str]) -> None:
+        self.maps, self.scalars = tuple(maps), tuple(scalars)
+        self._shards = tuple(shards)
+        self._places: list[tuple[int, int, int]] = []  # (shard, row group, row)
+        seen: set[str] = set()
+        for shard, path in enumerate(shards):
+            file = pq.ParquetFile(path)
+            if not set(_COLUMNS) <= set(file.schema_arrow.names):
+                msg = f"{path} lacks one of the columns {', '.join(_COLUMNS)}, so it gives no dense targets; skip the warm-up"
+                raise InvalidInput(msg)
+            for group in range(file.num_row_groups):
+                views = file.read_row_group(group, columns=["views"]).column("views").to_pylist()
+                for row, shown in enumerate(views):
+                    if len(shown) == 1 and shown[0].get("change", "none") == "none" and shown[0]["sha256"] not in seen:
+                        seen.add(shown[0]["sha256"])
+                        self._places.append((shard, group, row))
+        self._files: dict[int, pq.ParquetFile] = {}
+        self._group: tuple[tuple[int, int], list[dict[str, Any]]] | None = None
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __getitem__(self, index: int) -> DenseSample:
+        """The image and truth at `index`."""
+        shard, group, row = self._places[index]
+        record = self._read(shard, group)[row]
+        with Image.open(io.BytesIO(record["images"][0]["bytes"])) as opened:
+            image = np.asarray(opened.convert("L"))
+        drawn = {name: np.zeros(image.shape, dtype=np.bool_) for name in self.maps}
+        for finding in record["findings"]:
+            if finding["term"] in drawn and finding["mask_counts"] and finding["visible"] is not False:
+                mask = Mask(size=tuple(finding["mask_size"]), counts=finding["mask_counts"])
+                drawn[finding["term"]] |= mask.to_array()
+        facts = {fact["name"]: fact["value"] for fact in json.loads(record["facts"])}
+        known = {name: float(facts[name]) for name in self.scalars if isinstance(facts.get(name), int | float)}
+        return DenseSample(image, drawn, known)
+
+    def _read(self, shard: int, group: int) -> list[dict[str, Any]]:
+        if self._group is None or self._group[0] != (shard, group):
+            if shard not in self._files:
+                self._files[shard] = pq.ParquetFile(self._shards[shard])
+            table = self._files[shard].read_row_group(group, columns=list(_COLUMNS))
+            self._group = ((shard, group), table.to_pylist())
+        return self._group[1]

@@ -1,0 +1,292 @@
+"""Vision warm-up: the vision tower and the projector learn dense truth before any language.
+
+1. Each language token of an image (32 x 32 px) must tell, through one linear head, what lies in each of its cells, and the
+   mean of all tokens must tell the whole-image numbers. So what the language model will read is what a line can read out.
+2. Images are turned and mirrored at random (8 symmetries), which leaves all targets true.
+3. The heads are thrown away. Language is connected afterwards by the ordinary training.
+
+A run can be stopped and continued; it gives the same weights as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from chiasm.errors import InvalidInput
+from chiasm.models import Bundle, budget_of, save
+from chiasm.training._config import WarmupTable
+from chiasm.training._dense import DenseSample, DenseSource
+from chiasm.training._guards import check_finite
+from chiasm.training._run import fast_bf16
+
+STATE: Final = "state.pt"
+MODEL: Final = "model"
+
+
+@dataclass(frozen=True)
+class WarmupResult:
+    """What a warm-up left behind.
+
+    Attributes:
+        model: Folder of the model with the warmed tower; None where it stopped early.
+        step: Optimiser steps made.
+    """
+
+    model: Path | None
+    step: int
+
+
+def warm_up(
+    table: WarmupTable,
+    bundle: Bundle,
+    source: DenseSource,
+    folder: Path,
+    *,
+    say: Callable[[str], None],
+    stop_at: int | None = None,
+    max_minutes: float | None = None,
+) -> WarmupResult:
+    """Teach the vision tower dense truth, or go on teaching it.
+
+    Args:
+        table: Length, rate and targets.
+        bundle: A Qwen3-VL model; its vision tower and projector are changed in place.
+        source: Images with truth.
+        folder: Where the state is kept, and `model/` in the end.
+        say: Takes the lines for people.
+        stop_at: Stop with a state after this step.
+        max_minutes: Stop with a state when this much time has passed [min].
+    """
+    if (folder / MODEL).is_dir():
+        return WarmupResult(folder / MODEL, table.steps)
+    folder.mkdir(parents=True, exist_ok=True)
+    run = _Warmup(table, bundle, source)
+    run.restore(folder / STATE)
+    begun = time.perf_counter()
+    while run.step < table.steps:
+        loss = run.advance()
+        late = max_minutes is not None and time.perf_counter() - begun > 60 * max_minutes
+        if late or run.step == stop_at or run.step % table.save_steps == 0:
+            run.keep(folder / STATE)
+        if run.step % table.log_steps == 0:
+            rate = table.log_steps * table.batch / run.lap()
+            say(f"warm-up step {run.step}/{table.steps}  loss {loss:.4f}  {rate:.1f} images/s")
+        if (late or run.step == stop_at) and run.step < table.steps:
+            return WarmupResult(None, run.step)
+    save(bundle, folder / MODEL)
+    (folder / STATE).unlink(missing_ok=True)
+    return WarmupResult(folder / MODEL, run.step)
+
+
+class DenseHeads(torch.nn.Module):  # type: ignore[misc]  # torch carries no types here
+    """Linear read-outs of language tokens: cells of maps, and whole-image numbers.
+
+    Args:
+        hidden: Width of a language token.
+        n_maps: Maps.
+        n_scalars: Whole-image numbers.
+        cells: Cells along one side of a token's square.
+    """
+
+    def __init__(self, hidden: int, n_maps: int, n_scalars: int, cells: int) -> None:
+        super().__init__()
+        self.norm = torch.nn.LayerNorm(hidden)
+        self.maps = torch.nn.Linear(hidden, n_maps * cells * cells)
+        self.scalars = torch.nn.Linear(2 * hidden, max(n_scalars, 1))
+
+    def forward(self, tokens: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Read tokens (n, hidden) of images with `counts` tokens each.
+
+        Returns:
+            Map logits (n, n_maps * cells * cells) and numbers (n images, n_scalars).
+        """
+        normed = self.norm(tokens)
+        pooled = [torch.cat([part.mean(0), part.amax(0)]) for part in normed.split(list(counts))]
+        return self.maps(normed), self.scalars(torch.stack(pooled))
+
+
+class _Warmup:
+    """The state of a warm-up: model, heads, optimiser, place in the data."""
+
+    def __init__(self, table: WarmupTable, bundle: Bundle, source: DenseSource) -> None:
+        budget = budget_of(bundle.processor)
+        if budget is None or not hasattr(bundle.model.model, "visual"):
+            msg = f"the warm-up knows Qwen3-VL towers only, not {type(bundle.model).__name__}; set no warm-up for this model"
+            raise InvalidInput(msg)
+        if len(source) < table.batch:
+            msg = f"a warm-up batch of {table.batch} needs as many images, got {len(source)}"
+            raise InvalidInput(msg)
+        self.table, self.bundle, self.source, self.budget = table, bundle, source, budget
+        self.cells = budget.factor_px // table.cell_px
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.tower = bundle.model.to(self.device).model.visual.train().requires_grad_(True)
+        torch.manual_seed(table.seed)
+        hidden = bundle.model.config.vision_config.out_hidden_size
+        self.heads = DenseHeads(hidden, len(table.maps), len(table.scalars), self.cells).to(self.device)
+        self.centre, self.spread, self.rarity = self._statistics()
+        self.optimiser = torch.optim.AdamW(
+            [*self.tower.parameters(), *self.heads.parameters()],
+            lr=table.lr,
+            betas=(0.9, 0.98),
+            weight_decay=table.weight_decay,
+        )
+        self.step = 0
+        self._mark = time.perf_counter()
+
+    def advance(self) -> float:
+        """One optimiser step; returns its loss."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.table.lr * _course(self.step, self.table.steps, self.table.warmup)
+        loss = self._loss([self._sample(number) for number in self._indices()])
+        check_finite(float(loss.detach()), self.step)
+        self.optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], 1.0)
+        self.optimiser.step()
+        self.step += 1
+        return float(loss.detach())
+
+    def keep(self, path: Path) -> None:
+        """Write the state, whole or not at all."""
+        partial = path.with_name(f".{path.name}.{os.getpid()}")
+        state = {"tower": self.tower.state_dict(), "heads": self.heads.state_dict(), "step": self.step}
+        torch.save({**state, "optimiser": self.optimiser.state_dict()}, partial)
+        partial.replace(path)
+
+    def restore(self, path: Path) -> None:
+        """Take up a state where there is one."""
+        if path.is_file():
+            state = torch.load(path, map_location=self.device, weights_only=True)
+            self.tower.load_state_dict(state["tower"])
+            self.heads.load_state_dict(state["heads"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.step = int(state["step"])
+
+    def lap(self) -> float:
+        """Seconds since the last call."""
+        now = time.perf_counter()
+        passed, self._mark = now - self._mark, now
+        return passed
+
+    def _indices(self) -> list[int]:
+        """The images of this step: every pass goes through all of them in an order of its own."""
+        start = self.step * self.table.batch
+        chosen = []
+        for place in range(start, start + self.table.batch):
+            number, position = divmod(place, len(self.source))
+            chosen.append(int(self._order(number)[position]))
+        return chosen
+
+    def _order(self, number: int) -> Any:
+        rng = np.random.default_rng(np.random.SeedSequence(self.table.seed, spawn_key=(1, number)))
+        return rng.permutation(len(self.source))
+
+    def _sample(self, index: int) -> DenseSample:
+        return turned(self.source[index], np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index)))
+
+    def _loss(self, samples: Sequence[DenseSample]) -> torch.Tensor:
+        images = [np.repeat(sample.image[..., None], 3, axis=2) for sample in samples]
+        pixels = self.bundle.processor.image_processor(images, return_tensors="pt").to(self.device)
+        counts = [self.budget.tokens(*sample.image.shape) for sample in samples]
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.table.bf16 and fast_bf16()):
+            out = self.bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
+            logits, numbers = self.heads(torch.cat(list(out.pooler_output)), counts)
+        targets, known = self._targets(samples)
+        return self._map_loss(logits.float(), targets, known, counts) + self._scalar_loss(numbers.float(), samples)
+
+    def _map_loss(
+        self, logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor, counts: Sequence[int]
+    ) -> torch.Tensor:
+        shaped = logits.view(len(logits), len(self.table.maps), -1)
+        weight = 1 + targets * (self.rarity[None, :, None] - 1)
+        raw = functional.binary_cross_entropy_with_logits(shaped, targets, weight=weight, reduction="none").mean(-1)
+        which = known.repeat_interleave(torch.tensor(counts, device=self.device), dim=0)
+        return (raw * which).sum() / which.sum().clamp(min=1)
+
+    def _scalar_loss(self, numbers: torch.Tensor, samples: Sequence[DenseSample]) -> torch.Tensor:
+        names = self.table.scalars
+        if not names:
+            return numbers.sum() * 0
+        known = torch.tensor([[name in s.scalars for name in names] for s in samples], device=self.device)
+        values = [[s.scalars.get(name, 0.0) for name in names] for s in samples]
+        wanted = (torch.tensor(values, device=self.device, dtype=torch.float32) - self.centre) / self.spread
+        raw = functional.smooth_l1_loss(numbers, wanted, reduction="none")
+        return self.table.scalar_weight * (raw * known).sum() / known.sum().clamp(min=1)
+
+    def _targets(self, samples: Sequence[DenseSample]) -> tuple[torch.Tensor, torch.Tensor]:
+        """Share of each cell that each map covers (tokens, maps, cells²), and which maps are known (images, maps)."""
+        parts = [
+            cell_shares(s, self.table.maps, self.budget.resized(*s.image.shape), self.budget.factor_px, self.cells)
+            for s in samples
+        ]
+        known = torch.tensor([[float(name in s.maps) for name in self.table.maps] for s in samples])
+        return torch.cat(parts).to(self.device), known.to(self.device)
+
+    def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean and spread of the numbers, and the weight of a covered cell of each map, from the first 256 images."""
+        values: dict[str, list[float]] = {name: [] for name in self.table.scalars}
+        shares: dict[str, list[float]] = {name: [] for name in self.table.maps}
+        for index in range(min(256, len(self.source))):
+            sample = self.source[index]
+            for name in values.keys() & sample.scalars.keys():
+                values[name].append(sample.scalars[name])
+            for name in shares.keys() & sample.maps.keys():
+                shares[name].append(float(np.mean(sample.maps[name])))
+        missing = [name for name, found in (values | shares).items() if not found]
+        if missing:
+            msg = f"no image knows {', '.join(sorted(missing))}; take them out of warmup.maps or warmup.scalars"
+            raise InvalidInput(msg)
+        centre = [float(np.mean(values[name])) for name in self.table.scalars]
+        spread = [max(float(np.std(values[name])), 1e-6) for name in self.table.scalars]
+        mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.table.maps]
+        rarity = [min(math.sqrt((1 - share) / share), 10.0) for share in mean]
+        return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity))
+
+
+def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
+    """One of the eight turned and mirrored copies of an image and its maps."""
+    turns, mirror = divmod(int(np.random.default_rng(seed).integers(8)), 2)
+
+    def move(array: Any) -> Any:
+        moved = np.rot90(array, turns)
+        return np.ascontiguousarray(moved[:, ::-1] if mirror else moved)
+
+    return DenseSample(move(sample.image), {name: move(mask) for name, mask in sample.maps.items()}, sample.scalars)
+
+
+def cell_shares(
+    sample: DenseSample, names: Sequence[str], resized: tuple[int, int], factor_px: int, cells: int
+) -> torch.Tensor:
+    """(tokens, maps, cells * cells): how much of each cell each map covers, in [0, 1]; unknown maps are 0.
+
+    Args:
+        sample: Image and maps.
+        names: Maps in order.
+        resized: Height and width that the processor gives the image [px].
+        factor_px: Side of a token's square [px].
+        cells: Cells along that side.
+    """
+    rows, columns = resized[0] // factor_px, resized[1] // factor_px
+    blank = np.zeros(sample.image.shape, dtype=np.float32)
+    stacked = np.stack([np.asarray(sample.maps.get(name, blank), dtype=np.float32) for name in names])
+    shares = functional.adaptive_avg_pool2d(torch.from_numpy(stacked), (rows * cells, columns * cells))
+    blocks = shares.view(len(names), rows, cells, columns, cells).permute(1, 3, 0, 2, 4)
+    return blocks.reshape(rows * columns, len(names), cells * cells)
+
+
+def _course(step: int, steps: int, warmup: float) -> float:
+    """Cosine learning rate after a linear rise, as a share of the highest."""
+    rise = max(1, round(warmup * steps))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
