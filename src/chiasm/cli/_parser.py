@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from chiasm.errors import UnknownName
+from chiasm.errors import InvalidInput, UnknownName
 
 
 class Parser(argparse.ArgumentParser):
@@ -85,3 +86,22 @@ def positive(kind: type[int] | type[float], low: float, high: float) -> Callable
 
     check.__name__ = kind.__name__
     return check
+
+
+def settings(texts: Sequence[str]) -> dict[str, Any]:
+    """`key=value` texts as a dict; a value is JSON where it reads as JSON, and text otherwise.
+
+    Raises:
+        InvalidInput: A text has no "=".
+    """
+    out: dict[str, Any] = {}
+    for text in texts:
+        key, found, value = text.partition("=")
+        if not (found and key.strip()):
+            msg = f"a setting must be KEY=VALUE, got {text!r}"
+            raise InvalidInput(msg)
+        try:
+            out[key.strip()] = json.loads(value)
+        except ValueError:
+            out[key.strip()] = value.strip()
+    return out
