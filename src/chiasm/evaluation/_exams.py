@@ -1,0 +1,181 @@
+"""From what the user names to an exam: a built data set, a Parquet file of items, or a real collection."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import ValidationError
+
+from chiasm.case import term
+from chiasm.errors import InvalidInput
+from chiasm.evaluation._classes import classes_of_key
+from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
+from chiasm.evaluation._real import real_exam
+from chiasm.questions import Key
+from chiasm.sources import split_source
+
+_COLUMNS = ("item_id", "case_id", "patient_id", "program", "level", "stage", "split", "question", "key", "images")
+_OPTIONAL = ("trace", "facts", "views", "findings")
+
+
+def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, seed: int = 0) -> Exam:
+    """Load what `--on` names.
+
+    Args:
+        spec: A folder that `chiasm build` wrote, a Parquet file with the same columns, or `octa500:PATH`,
+            `octa25k-faz:PATH`, `rossa:PATH`, `images:PATH`.
+        split: Rows of this split only; None: "test" where there is one, else all. Not for real collections.
+        limit: At most so many items, the first of each task in turn; None for all.
+        seed: Of the wording of questions to real collections.
+
+    Raises:
+        InvalidInput: Nothing of that name, a file without the columns, or nothing to ask.
+    """
+    source = split_source(spec)
+    if source is not None:
+        if split is not None:
+            msg = f"split is for built data sets; {spec} has none"
+            raise InvalidInput(msg)
+        exam = real_exam(*source, seed=seed)
+    else:
+        exam = _built(Path(spec), split)
+    return exam if limit is None else _first(exam, limit)
+
+
+def _built(path: Path, split: str | None) -> Exam:
+    files = _files(path)
+    rows: list[tuple[str, ExamItem]] = []
+    problems: list[str] = []
+    shared: dict[str, Picture] = {}
+    for file in files:
+        for row in _rows(file):
+            try:
+                rows.append((str(row["split"]), _item(row, shared)))
+            except (InvalidInput, ValidationError, ValueError, KeyError, TypeError) as error:
+                problems.append(f"item {row.get('item_id')!r} in {file.name}: {str(error).splitlines()[0]}")
+    splits = {name for name, _ in rows}
+    if split is not None and split not in splits:
+        msg = f"split {split!r} is not in {path}; it holds {', '.join(sorted(splits)) or 'no readable rows'}"
+        raise InvalidInput(msg)
+    wanted = split or ("test" if "test" in splits else None)
+    items = [item for name, item in rows if wanted in (None, name)]
+    label = path.name if wanted is None else f"{path.name} ({wanted})"
+    return make_exam(label, items, problems)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        msg = f"no data at {path}: give a folder that chiasm build wrote, a Parquet file, or NAME:PATH of a real collection"
+        raise InvalidInput(msg)
+    hidden = [
+        p
+        for p in sorted(path.rglob("*.parquet"))
+        if not any(part.startswith(".") for part in p.relative_to(path).parts)
+    ]
+    found = []
+    for file in hidden:
+        if "item_id" in _open(file).schema_arrow.names:
+            found.append(file)
+    if not found:
+        msg = f"{path} holds no Parquet file of items; write one with chiasm build"
+        raise InvalidInput(msg)
+    return found
+
+
+def _open(file: Path) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(file)
+    except (OSError, pa.ArrowInvalid) as error:
+        msg = f"{file} is not a readable Parquet file: {error}"
+        raise InvalidInput(msg) from error
+
+
+def _rows(file: Path) -> Iterator[dict[str, Any]]:
+    with _open(file) as table:
+        names = set(table.schema_arrow.names)
+        missing = [c for c in _COLUMNS if c not in names]
+        if missing:
+            msg = f"{file} lacks the columns {', '.join(missing)}; items have {', '.join(_COLUMNS)}"
+            raise InvalidInput(msg)
+        wanted = [*_COLUMNS, *(c for c in _OPTIONAL if c in names)]
+        for batch in table.iter_batches(batch_size=64, columns=wanted):
+            yield from batch.to_pylist()
+
+
+def _item(row: dict[str, Any], shared: dict[str, Picture]) -> ExamItem:
+    key = Key.model_validate_json(row["key"])
+    classes = classes_of_key(key)
+    pictures = []
+    for image in row["images"]:
+        if not image or not image.get("bytes"):
+            msg = "an image of the row is missing"
+            raise InvalidInput(msg)
+        picture = Picture.from_png(image["bytes"])
+        pictures.append(shared.setdefault(picture.sha256, picture))  # rows of one case share their images
+    views = row.get("views") or []
+    return ExamItem(
+        question=Question(
+            question_id=row["item_id"], prompt=row["question"], pictures=tuple(pictures), options=classes.options
+        ),
+        case_id=row["case_id"],
+        patient_id=row["patient_id"],
+        task=row["program"],
+        level=row["level"],
+        key=key,
+        classes=classes.names,
+        truth=classes.truth,
+        ordinal=classes.ordinal,
+        fov_mm=_fov_mm(views[0]) if views else None,
+        groups=_groups(row, views),
+        trace_json=row.get("trace") or "",
+    )
+
+
+def _fov_mm(view: Mapping[str, Any]) -> float | None:
+    value = json.loads(view["attributes"] or "{}").get("fov_mm")
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _groups(row: Mapping[str, Any], views: list[Mapping[str, Any]]) -> dict[str, str]:
+    """Severity, age, sex, device and artefact of the case, where the row states them."""
+    groups = {"severity": row["stage"]} if row["stage"] else {}
+    facts = {f["name"]: f["value"] for f in json.loads(row.get("facts") or "[]")}
+    groups |= demographic_groups(facts)
+    if views:
+        attributes = json.loads(views[0]["attributes"] or "{}")
+        groups |= {k: str(attributes[k]) for k in ("device", "profile", "slab") if attributes.get(k)}
+    kinds = {f["term"] for f in row.get("findings") or [] if term(f["term"]).kind == "artefact"}
+    if row.get("findings") is not None:
+        groups["artefact"] = ", ".join(sorted(kinds)) or "none"
+    return groups
+
+
+def demographic_groups(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Age (at 40 and 60 years, as the real data's readme asks for 40) and sex, where known."""
+    groups = {}
+    age = facts.get("age", facts.get("age_years"))
+    if isinstance(age, int | float):
+        groups["age"] = "< 40" if age < 40 else "40 to 59" if age < 60 else ">= 60"
+    if facts.get("sex"):
+        groups["sex"] = str(facts["sex"])
+    return groups
+
+
+def _first(exam: Exam, limit: int) -> Exam:
+    if limit < 1:
+        msg = f"limit must be >= 1, got {limit}"
+        raise InvalidInput(msg)
+    by_task: dict[str, list[ExamItem]] = {}
+    for item in exam.items:
+        by_task.setdefault(item.task, []).append(item)
+    rounds = zip_longest(*by_task.values())
+    chosen = [item for turn in rounds for item in turn if item is not None][:limit]
+    return make_exam(f"{exam.name}, {len(chosen)} items", chosen, list(exam.problems))

@@ -1,0 +1,173 @@
+"""Exams over real collections, which know a label but no findings.
+
+OCTA-500 is asked one question, the stage of diabetic retinopathy, in the words that training used, with the image and nothing
+about the patient: age alone separates its classes. The answer counts as DR when it is any stage but healthy, and the score is
+the probability of that. Diseases other than DR and NORMAL are left out, as the data's readme asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from chiasm.case import Case, View
+from chiasm.errors import InvalidInput
+from chiasm.evaluation._classes import classes_of_key
+from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
+from chiasm.measure import Stage
+from chiasm.questions import CategoryAnswer, Item, Key, ask_all, language
+from chiasm.sources import Problem, read_source
+
+STAGES: Final = tuple(stage.value for stage in Stage)
+DR_CLASSES: Final = ("healthy", "dr")
+
+
+def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
+    """The exam of a real collection.
+
+    Args:
+        name: A name of `chiasm.sources.SOURCES`.
+        path: Its folder.
+        seed: Of the wording, where a program words its question.
+    """
+    found: list[Problem] = []
+    cases = read_source(f"{name}:{path}", on_problem=found.append)
+    items = list(_MAKERS[name](cases, seed))
+    return make_exam(name, items, [f"{p.where}: {p.what}" for p in found])
+
+
+def stage_prompt(view: View) -> str:
+    """The stage question about a view, in the first wording of the program explain-stage; nothing about the patient."""
+    words, rng = language("en"), np.random.default_rng(0)
+    tables = words.words.tables
+    parts = [tables["modality"].get(view.modality, view.modality)]
+    slab = view.attributes.get("slab")
+    if isinstance(slab, str):
+        parts.append(tables["slab"].get(slab, slab))
+    if view.spacing_mm is not None and all(view.spacing_mm):
+        parts.append(
+            " x ".join(f"{n * (s or 0):.3g}" for n, s in zip(view.shape, view.spacing_mm, strict=True)) + " mm"
+        )
+    hint = words.hint("category", {"options": ", ".join(STAGES)}, rng)
+    return "\n".join((", ".join(parts) + ".", words.ask("explain-stage", {}, rng), hint))
+
+
+def stage_key() -> Key:
+    """How a stage answer is read."""
+    return Key(expects="category", answer=CategoryAnswer(value=STAGES[0]), options=STAGES, ordinal=True)
+
+
+def dr_item(case: Case, view: View, truth: str, groups: dict[str, str]) -> ExamItem:
+    """The question "dr" about one view: any stage but healthy counts as DR.
+
+    Args:
+        case: Whose patient and id it is.
+        view: 2D uint8.
+        truth: "healthy" or "dr".
+        groups: Subgroups of the item.
+    """
+    fov_mm = view.attributes.get("fov_mm")
+    return ExamItem(
+        question=Question(
+            question_id=f"dr-{case.case_id}",
+            prompt=stage_prompt(view),
+            pictures=(Picture.from_array(view.pixels),),
+            options=STAGES,
+        ),
+        case_id=case.case_id,
+        patient_id=case.patient_id,
+        task="dr",
+        level="medical reasoning",
+        key=stage_key(),
+        classes=DR_CLASSES,
+        truth=truth,
+        merge={stage: "healthy" if stage == "healthy" else "dr" for stage in STAGES},
+        fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
+        groups=groups,
+    )
+
+
+def _octa500(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
+    for case in cases:
+        disease = case.fact_value("disease")
+        if disease not in ("NORMAL", "DR"):
+            continue
+        age, sex = case.fact_value("age"), case.fact_value("sex")
+        groups = {"age": ">= 40" if isinstance(age, int) and age >= 40 else "< 40", "sex": str(sex)}
+        yield dr_item(case, case.views[0], "dr" if disease == "DR" else "healthy", groups)
+
+
+def _labelled(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
+    known = list(cases)
+    labels = tuple(sorted({str(c.fact_value("label")) for c in known}))
+    if len(labels) < 2:
+        msg = f"an image folder needs at least two labels to be told apart, got {', '.join(labels) or 'none'}"
+        raise InvalidInput(msg)
+    for case in known:
+        truth = str(case.fact_value("label"))
+        key = Key(expects="category", answer=CategoryAnswer(value=truth), options=labels)
+        classes = classes_of_key(key)
+        prompt = f"Which of these does the image show: {', '.join(labels)}?\nAnswer with one of: {', '.join(labels)}."
+        picture = Picture.from_array(case.views[0].pixels)
+        yield ExamItem(
+            question=Question(
+                question_id=f"label-{case.case_id}", prompt=prompt, pictures=(picture,), options=classes.options
+            ),
+            case_id=case.case_id,
+            patient_id=case.patient_id,
+            task="label",
+            level="recognition",
+            key=key,
+            classes=classes.names,
+            truth=truth,
+        )
+
+
+def _masked(cases: Iterable[Case], seed: int) -> Iterable[ExamItem]:
+    """The programs whose answer rests on a mask of the case; what is not annotated is not absent, and is not asked about."""
+    for case in cases:
+        for item in ask_all(case, seed).items:
+            if item.evidence:
+                yield exam_item_of(item, case)
+
+
+def exam_item_of(item: Item, case: Case) -> ExamItem:
+    """An item of a program, with the pictures of its case.
+
+    Raises:
+        InvalidInput: The item changes its pictures; those come from a built data set.
+    """
+    if any(image.change != "none" for image in item.images):
+        msg = f"item {item.item_id} shows changed pictures; build a data set and evaluate on that"
+        raise InvalidInput(msg)
+    classes = classes_of_key(item.key)
+    fov_mm = case.view(item.view_ids[0]).attributes.get("fov_mm")
+    return ExamItem(
+        question=Question(
+            question_id=item.item_id,
+            prompt=item.prompt,
+            pictures=tuple(Picture.from_array(case.view(v).pixels) for v in item.view_ids),
+            options=classes.options,
+        ),
+        case_id=item.case_id,
+        patient_id=item.patient_id,
+        task=item.program,
+        level=item.stage,
+        key=item.key,
+        classes=classes.names,
+        truth=classes.truth,
+        ordinal=classes.ordinal,
+        fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
+        trace_json=item.trace.model_dump_json(),
+    )
+
+
+_MAKERS: Final[dict[str, Callable[[Iterable[Case], int], Iterable[ExamItem]]]] = {
+    "octa500": _octa500,
+    "images": _labelled,
+    "octa25k-faz": _masked,
+    "rossa": _masked,
+}
