@@ -1,15 +1,16 @@
 """Space colonisation of the retina's plane by arterioles and venules that compete for the same tissue.
 
-Attractors are points of tissue that want blood nearby. Each belongs to the nearest vessel node in reach; a node grows by
-one step towards the mean of its attractors; an attractor within the kill distance of a new node is served and goes.
-Because arteries and veins kill each other's attractors, their branches interdigitate and keep apart without further
-rules. The method is Runions' (Eurographics NPH 2007); competition between the two kinds, the angle limits and the
-clearance test are ours. Nothing is random inside: all randomness is in the attractors and the seeds.
+Attractors are points of tissue that want an artery, or a vein, nearby. Each belongs to the nearest node of its kind in
+reach; a node grows by one step towards the mean of its attractors; an attractor within the kill distance of a new node
+of its kind, or within a shorter one of the other kind, is served and goes. So vessels of one kind keep a wide distance,
+and the other kind fills the gaps: arteries and veins alternate. A tip that meets a vessel of the other kind may leap
+across it. The method is Runions' (Eurographics NPH 2007); the two kinds, the leap, the angle limits and the clearance
+test are ours. Nothing is random inside: all randomness is in the attractors and the seeds.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
@@ -21,99 +22,145 @@ MAX_BRANCH_COS = -0.26
 """... and at no more than 105 degrees."""
 MAX_TURN_COS = 0.57
 """A tip turns at most 55 degrees in one step."""
+LEAP_STEPS = 5
+"""Steps of a leap across a vessel of the other kind."""
+
+
+class Rule(NamedTuple):
+    """How one generation of vessels grows. Lengths in um."""
+
+    reach: float
+    """Farthest attractor that a node feels."""
+    kill: float
+    """An attractor this near to a node of its kind is served."""
+    kill_other: float
+    """... and this near to a node of the other kind."""
+    step: float
+    """Length of one step."""
+    rounds: int
+    """Most rounds of growth."""
+    straight: float
+    """Weight of the old direction, 0-1."""
+    clearance: float
+    """A new node keeps this distance from all vessels but its own."""
+    longest: int
+    """Longest new twig [steps]."""
+    leap: float
+    """Share of meetings with the other kind that lead across it."""
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def colonise(forest: Any, n_nodes: int, attractors: NDArray[np.float64], rule: NDArray[np.float64]) -> int:
+def colonise(forest: Any, n_nodes: int, tissue: Any, luck: NDArray[np.float64], domain: Any, rule: Rule) -> int:
     """Grow until every attractor is served, out of reach, or the rounds are used up.
 
     Args:
         forest: (pos (M, 2) [um], direction (M, 2), parent (M,), kind (M,), n_children (M,), first_child (M,)): arrays
             with room for M nodes, of which `n_nodes` are filled; changed in place.
         n_nodes: Filled nodes.
-        attractors: (P, 2) tissue points [um].
-        rule: reach [um], kill [um], step [um], rounds, straightness (0-1), clearance [um], longest twig [steps].
+        tissue: (points (P, 2) [um], kind (P,)): the attractors.
+        luck: (M,) uniform numbers, one per node, that decide about leaps.
+        domain: (half side [um], hole (K,) [um]): the square about the origin, and the radius at K even angles from -pi of
+            a hole around the origin where nothing grows.
+        rule: How to grow.
 
     Returns:
         The new number of nodes.
     """
-    pos, direction, parent, kind, n_children, first_child = forest
-    reach, kill, step, rounds, straight, clearance, longest = rule
-    capacity = len(pos)
+    pos, n_children = forest[0], forest[4]
+    attractors = tissue[0]
     n_start = n_nodes
-    twig = np.zeros(capacity, np.int32)
-    fails = np.zeros(capacity, np.int32)
-    votes = np.zeros((capacity, 2))
-    n_votes = np.zeros(capacity, np.int32)
-    origin = (
-        np.array(
-            [min(attractors[:, 0].min(), pos[:n_nodes, 0].min()), min(attractors[:, 1].min(), pos[:n_nodes, 1].min())]
-        )
-        - 1.0
-    )
-    far = (
-        np.array(
-            [max(attractors[:, 0].max(), pos[:n_nodes, 0].max()), max(attractors[:, 1].max(), pos[:n_nodes, 1].max())]
-        )
-        + 1.0
-    )
-    a_cells = _bucket(attractors, origin, far, reach)
-    head, link, n_cols = _empty_buckets(capacity, origin, far, clearance)
-    for node in range(n_nodes):
-        _insert(head, link, n_cols, node, pos[node], origin, clearance)
+    twig = np.zeros(len(pos), np.int32)
+    fails = np.zeros(len(pos), np.int32)
+    votes = np.zeros((len(pos), 2))
+    cells = _bucket(attractors, domain[0], rule.reach)
+    grid = _empty_buckets(len(pos), domain[0], rule.clearance)
     nearest = np.full(len(attractors), -1, np.int32)
-    nearest_d2 = np.full(len(attractors), reach * reach)
+    nearest_d2 = np.full(len(attractors), rule.reach * rule.reach)
+    state = (twig, fails, cells, grid, nearest, nearest_d2)
     for node in range(n_nodes):
-        _serve(node, pos[node], attractors, nearest, nearest_d2, a_cells, origin, reach, kill)
-    for _ in range(int(rounds)):
-        votes[:n_nodes] = 0.0
-        n_votes[:n_nodes] = 0
-        for a in range(len(attractors)):
-            node = nearest[a]
-            if node >= 0:
-                vector = attractors[a] - pos[node]
-                length = np.sqrt(vector[0] ** 2 + vector[1] ** 2)
-                votes[node] += vector / max(length, 1e-9)
-                n_votes[node] += 1
+        _insert(grid, node, pos[node], domain[0], rule.clearance)
+        _serve(node, forest, tissue, state, domain[0], rule)
+    for _ in range(rule.rounds):
+        n_votes = _vote(pos, attractors, nearest, votes, n_nodes)
         before = n_nodes
         for node in range(before):
-            if n_votes[node] == 0 or n_nodes == capacity:
-                continue
-            heading = _heading(node, votes[node], forest, straight)
-            if twig[node] >= longest or (heading[0] == 0.0 and heading[1] == 0.0):
-                fails[node] += 1
-                continue
-            tip = pos[node] + step * heading
-            inside = origin[0] < tip[0] < far[0] and origin[1] < tip[1] < far[1]
-            if not inside or not _free(tip, node, pos, parent, head, link, n_cols, origin, clearance):
-                fails[node] += 1
-                continue
-            pos[n_nodes], direction[n_nodes], parent[n_nodes], kind[n_nodes] = tip, heading, node, kind[node]
-            twig[n_nodes] = twig[node] + 1 if node >= n_start else 1
-            if n_children[node] == 0:
-                first_child[node] = n_nodes
-            n_children[node] += 1
-            _insert(head, link, n_cols, n_nodes, tip, origin, clearance)
-            _serve(n_nodes, tip, attractors, nearest, nearest_d2, a_cells, origin, reach, kill)
-            n_nodes += 1
+            if n_votes[node] > 0 and n_nodes + 4 < len(pos):
+                n_nodes = _advance(node, votes[node], forest, n_nodes, n_start, tissue, state, luck, domain, rule)
+        waiting = False
         for a in range(len(attractors)):
             node = nearest[a]
             if node >= 0 and (fails[node] >= 3 or n_children[node] >= 2):
                 # Served by nobody for now; a nearer node that grows later may still take it.
                 nearest[a] = -1
                 if n_children[node] >= 2:
-                    nearest_d2[a] = reach * reach
-        if n_nodes == before and not _any_left(nearest, fails):
+                    nearest_d2[a] = rule.reach * rule.reach
+            waiting = waiting or nearest[a] >= 0
+        if n_nodes == before and not waiting:
             break
     return n_nodes
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _any_left(nearest: NDArray[np.int32], fails: NDArray[np.int32]) -> bool:
-    for node in nearest:
-        if node >= 0 and fails[node] < 3:
-            return True
-    return False
+def _vote(pos: Any, attractors: Any, nearest: Any, votes: Any, n_nodes: int) -> NDArray[np.int32]:
+    """Sum the unit vectors from each node to its attractors; returns how many each node has."""
+    votes[:n_nodes] = 0.0
+    n_votes = np.zeros(n_nodes, np.int32)
+    for a in range(len(attractors)):
+        node = nearest[a]
+        if node >= 0:
+            row, col = attractors[a, 0] - pos[node, 0], attractors[a, 1] - pos[node, 1]
+            length = max(np.sqrt(row * row + col * col), 1e-9)
+            votes[node, 0] += row / length
+            votes[node, 1] += col / length
+            n_votes[node] += 1
+    return n_votes
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _advance(
+    node: int,
+    vote: Any,
+    forest: Any,
+    n_nodes: int,
+    n_start: int,
+    tissue: Any,
+    state: Any,
+    luck: Any,
+    domain: Any,
+    rule: Rule,
+) -> int:
+    """Let one node grow by a step, or leap across a vessel of the other kind; returns the number of nodes."""
+    pos, direction, parent, kind, n_children, first_child = forest
+    twig, fails, _, grid, _, _ = state
+    heading = _heading(node, vote, forest, rule.straight)
+    if twig[node] >= rule.longest or (heading[0] == 0.0 and heading[1] == 0.0):
+        fails[node] += 1
+        return n_nodes
+    n_steps = 1
+    tip = pos[node] + rule.step * heading
+    if not _free(tip, node, forest, grid, domain, rule.clearance, 2):
+        far = pos[node] + LEAP_STEPS * rule.step * heading
+        mine = kind[node]
+        clear = luck[node] < rule.leap and _free(far, node, forest, grid, domain, rule.clearance, 2)
+        for k in range(1, LEAP_STEPS):
+            between = pos[node] + k * rule.step * heading
+            clear = clear and _free(between, node, forest, grid, domain, rule.clearance, mine)
+        if not clear:
+            fails[node] += 1
+            return n_nodes
+        n_steps = LEAP_STEPS
+    for _ in range(n_steps):
+        pos[n_nodes] = pos[node] + rule.step * heading
+        direction[n_nodes], parent[n_nodes], kind[n_nodes] = heading, node, kind[node]
+        twig[n_nodes] = twig[node] + 1 if node >= n_start else 1
+        if n_children[node] == 0:
+            first_child[node] = n_nodes
+        n_children[node] += 1
+        _insert(grid, n_nodes, pos[n_nodes], domain[0], rule.clearance)
+        _serve(n_nodes, forest, tissue, state, domain[0], rule)
+        node = n_nodes
+        n_nodes += 1
+    return n_nodes
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -141,91 +188,90 @@ def _heading(node: int, vote: NDArray[np.float64], forest: Any, straight: float)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _bucket(points: NDArray[np.float64], origin: NDArray[np.float64], far: NDArray[np.float64], cell: float) -> Any:
-    """Point indices sorted by square cell: (start of each cell, indices, number of columns)."""
-    n_rows = int((far[0] - origin[0]) / cell) + 1
-    n_cols = int((far[1] - origin[1]) / cell) + 1
-    start = np.zeros(n_rows * n_cols + 1, np.int32)
+def _cell(at: Any, half_um: float, cell: float) -> tuple[int, int]:
+    return int((at[0] + half_um) / cell), int((at[1] + half_um) / cell)
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _bucket(
+    points: NDArray[np.float64], half_um: float, cell: float
+) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
+    """Point indices sorted by square cell: (start of each cell, indices, cells per side)."""
+    n = int(2.0 * half_um / cell) + 1
+    start = np.zeros(n * n + 1, np.int32)
     place = np.empty(len(points), np.int32)
     for p in range(len(points)):
-        place[p] = int((points[p, 0] - origin[0]) / cell) * n_cols + int((points[p, 1] - origin[1]) / cell)
+        row, col = _cell(points[p], half_um, cell)
+        place[p] = row * n + col
         start[place[p] + 1] += 1
-    for c in range(n_rows * n_cols):
+    for c in range(n * n):
         start[c + 1] += start[c]
     fill = start.copy()
     index = np.empty(len(points), np.int32)
     for p in range(len(points)):
         index[fill[place[p]]] = p
         fill[place[p]] += 1
-    return start, index, n_cols
+    return start, index, n
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _empty_buckets(capacity: int, origin: NDArray[np.float64], far: NDArray[np.float64], cell: float) -> Any:
-    n_rows = int((far[0] - origin[0]) / cell) + 1
-    n_cols = int((far[1] - origin[1]) / cell) + 1
-    return np.full(n_rows * n_cols, -1, np.int32), np.full(capacity, -1, np.int32), n_cols
+def _empty_buckets(capacity: int, half_um: float, cell: float) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
+    n = int(2.0 * half_um / cell) + 1
+    return np.full(n * n, -1, np.int32), np.full(capacity, -1, np.int32), n
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _insert(
-    head: NDArray[np.int32],
-    link: NDArray[np.int32],
-    n_cols: int,
-    node: int,
-    at: NDArray[np.float64],
-    origin: Any,
-    cell: float,
-) -> None:
-    place = int((at[0] - origin[0]) / cell) * n_cols + int((at[1] - origin[1]) / cell)
-    link[node] = head[place]
-    head[place] = node
+def _insert(grid: Any, node: int, at: Any, half_um: float, cell: float) -> None:
+    head, link, n = grid
+    row, col = _cell(at, half_um, cell)
+    link[node] = head[row * n + col]
+    head[row * n + col] = node
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _serve(
-    node: int,
-    at: Any,
-    attractors: Any,
-    nearest: Any,
-    nearest_d2: Any,
-    cells: Any,
-    origin: Any,
-    reach: float,
-    kill: float,
-) -> None:
-    """Give a new node the attractors it is nearest to, and retire those it serves."""
-    start, index, n_cols = cells
-    n_rows = (len(start) - 1) // n_cols
-    row = int((at[0] - origin[0]) / reach)
-    col = int((at[1] - origin[1]) / reach)
-    for r in range(max(0, row - 1), min(n_rows, row + 2)):
-        for c in range(max(0, col - 1), min(n_cols, col + 2)):
-            for k in range(start[r * n_cols + c], start[r * n_cols + c + 1]):
+def _serve(node: int, forest: Any, tissue: Any, state: Any, half_um: float, rule: Rule) -> None:
+    """Give a new node the attractors of its kind that it is nearest to, and retire those it serves."""
+    at, kind = forest[0][node], forest[3][node]
+    attractors, wanted = tissue
+    _, _, cells, _, nearest, nearest_d2 = state
+    start, index, n = cells
+    row, col = _cell(at, half_um, rule.reach)
+    for r in range(max(0, row - 1), min(n, row + 2)):
+        for c in range(max(0, col - 1), min(n, col + 2)):
+            for k in range(start[r * n + c], start[r * n + c + 1]):
                 a = index[k]
                 d2 = (attractors[a, 0] - at[0]) ** 2 + (attractors[a, 1] - at[1]) ** 2
-                if d2 < nearest_d2[a]:
-                    nearest_d2[a] = d2
-                    nearest[a] = node
+                kill = rule.kill if wanted[a] == kind else rule.kill_other
                 if d2 < kill * kill:
                     nearest[a] = -1
                     nearest_d2[a] = 0.0
+                elif wanted[a] == kind and d2 < nearest_d2[a]:
+                    nearest_d2[a] = d2
+                    nearest[a] = node
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _free(
-    tip: Any, node: int, pos: Any, parent: Any, head: Any, link: Any, n_cols: int, origin: Any, cell: float
-) -> bool:
-    """Whether no node but the closest relatives lies within the clearance (one cell) of a point."""
-    n_rows = len(head) // n_cols
-    row = int((tip[0] - origin[0]) / cell)
-    col = int((tip[1] - origin[1]) / cell)
-    for r in range(max(0, row - 1), min(n_rows, row + 2)):
-        for c in range(max(0, col - 1), min(n_cols, col + 2)):
-            other = head[r * n_cols + c]
+def _free(at: Any, node: int, forest: Any, grid: Any, domain: Any, clearance: float, kinds: int) -> bool:
+    """Whether a point is in the domain and no node but `node`'s closest relatives lies within the clearance.
+
+    With `kinds` 0 or 1 only vessels of that kind count, with 2 all.
+    """
+    pos, _, parent, kind, _, _ = forest
+    head, link, n = grid
+    half_um, hole = domain
+    if abs(at[0]) >= half_um or abs(at[1]) >= half_um:
+        return False
+    turn = int((np.arctan2(at[1], at[0]) / (2.0 * np.pi) + 0.5) * len(hole)) % len(hole)
+    if at[0] ** 2 + at[1] ** 2 < hole[turn] ** 2:
+        return False
+    row, col = _cell(at, half_um, clearance)
+    for r in range(max(0, row - 1), min(n, row + 2)):
+        for c in range(max(0, col - 1), min(n, col + 2)):
+            other = head[r * n + c]
             while other >= 0:
-                near = (pos[other, 0] - tip[0]) ** 2 + (pos[other, 1] - tip[1]) ** 2 < cell * cell
-                if near and not _related(other, node, parent):
+                near = (pos[other, 0] - at[0]) ** 2 + (pos[other, 1] - at[1]) ** 2 < clearance * clearance
+                counts = kinds == 2 or kind[other] == kinds
+                if near and counts and not _related(other, node, parent):
                     return False
                 other = link[other]
     return True

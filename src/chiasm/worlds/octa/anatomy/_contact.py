@@ -8,9 +8,10 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-JOINT_REACH = 2.5
+JOINT_REACH = 3.0
 """Two capsules are at one joint when a path along the vessels, shorter than this many times the sum of their radii and
-at most three edges long, links them: a branch starts inside the vessel that it leaves."""
+at most `JOINT_HOPS` edges long, links them: a branch starts inside the vessel that it leaves."""
+JOINT_HOPS = 6
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -172,6 +173,26 @@ def close_pairs(
     return pairs[:n_pairs]
 
 
+def touching_pairs(
+    position_um: NDArray[np.float64], edges: NDArray[np.int64], radius_um: NDArray[np.float64], slack_um: float = 0.0
+) -> NDArray[np.int64]:
+    """(K, 2) pairs of edges without a common node whose capsules come closer than `slack_um`."""
+    if len(edges) == 0:
+        return np.empty((0, 2), np.int64)
+    pairs = close_pairs(position_um[edges[:, 0]], position_um[edges[:, 1]], radius_um, slack_um)
+    a, b = edges[pairs[:, 0]], edges[pairs[:, 1]]
+    meeting = (a[:, :1] == b).any(axis=1) | (a[:, 1:] == b).any(axis=1)
+    return np.asarray(pairs[~meeting])
+
+
+def at_joint(
+    pairs: NDArray[np.int64], position_um: NDArray[np.float64], edges: NDArray[np.int64], radius_um: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """(K,) whether two touching capsules belong to one joint (`JOINT_REACH`)."""
+    first, link = incidence(edges, len(position_um))
+    return np.asarray(_at_joint(pairs, position_um, edges, radius_um, first, link))
+
+
 def overlapping_pairs(
     position_um: NDArray[np.floating],
     edges: NDArray[np.integer],
@@ -179,17 +200,10 @@ def overlapping_pairs(
     slack_um: float = 0.0,
 ) -> NDArray[np.int64]:
     """(K, 2) pairs of edges whose capsules pass through each other in 3D, other than at a joint (`JOINT_REACH`)."""
-    pos = np.asarray(position_um, dtype=np.float64)
-    edges = np.asarray(edges, dtype=np.int64)
+    pos, nodes = np.asarray(position_um, dtype=np.float64), np.asarray(edges, dtype=np.int64)
     radius = np.asarray(radius_um, dtype=np.float64)
-    if len(edges) == 0:
-        return np.empty((0, 2), np.int64)
-    pairs = close_pairs(pos[edges[:, 0]], pos[edges[:, 1]], radius, slack_um)
-    a, b = edges[pairs[:, 0]], edges[pairs[:, 1]]
-    touching = (a[:, :1] == b).any(axis=1) | (a[:, 1:] == b).any(axis=1)
-    pairs = pairs[~touching]
-    first, link = incidence(edges, len(pos))
-    return np.asarray(pairs[~_at_joint(pairs, pos, edges, radius, first, link)])
+    pairs = touching_pairs(pos, nodes, radius, slack_um)
+    return pairs[~at_joint(pairs, pos, nodes, radius)]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -227,7 +241,7 @@ def _at_joint(pairs: Any, pos: Any, edges: Any, radius: Any, first: Any, link: A
             node = nodes[k]
             if node == edges[j, 0] or node == edges[j, 1]:
                 out[p] = True
-            if hops[k] < 3:
+            if hops[k] < JOINT_HOPS:
                 for x in range(first[node], first[node + 1]):
                     e = link[x]
                     other = edges[e, 0] + edges[e, 1] - node

@@ -24,7 +24,6 @@ from chiasm.worlds.octa.anatomy._params import AnatomyParams
 from chiasm.worlds.octa.anatomy._sheet import (
     LABEL_ARTERY,
     LABEL_FAZ,
-    LABEL_OUTSIDE,
     LABEL_VEIN,
     Sheet,
     cut,
@@ -39,6 +38,9 @@ CAPILLARY_RADIUS_UM = 3.7
 """Mean capillary radius [um]; diameter 7.60 +- 0.40 um in healthy eyes (PMC7873504)."""
 FEEDER_RADIUS_UM = 4.3
 """Radius of precapillary arterioles and postcapillary venules [um]."""
+FREE_ZONE_RADII_UM = (6.0, 8.0)
+FREE_ZONE_SHARE = (0.55, 1.0)
+"""The capillary-free zone reaches its full width along vessels of 8 um and more; terminal ones have half of it."""
 STILL_MM_S = 1e-4
 """Slower edges stand still [mm/s]."""
 
@@ -63,10 +65,26 @@ class SheetPlan:
 
 
 SHEETS = (
-    SheetPlan(Layer.SVC, 100, 78.0, 30.0, 0.0),
+    SheetPlan(Layer.SVC, 100, 66.0, 30.0, 0.0),
     SheetPlan(Layer.ICP, 200, 112.0, 115.0, 0.4),
     SheetPlan(Layer.DCP, 300, 92.0, 155.0, 1.0),
 )
+
+
+@dataclass(frozen=True, eq=False)
+class CellMap:
+    """Tissue of one capillary layer. P points.
+
+    Attributes:
+        points_um: (P, 2) points (row, col) in the field [um].
+        label: (P,) cell of each point; capillaries run where it changes. Negative: FAZ, free zones, outside
+            (`LABEL_*` of `_sheet`).
+        area_um2: (P,) tissue around each point [um2].
+    """
+
+    points_um: NDArray[np.float64]
+    label: NDArray[np.int64]
+    area_um2: NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,15 +96,17 @@ class Anatomy:
         graph: Its vessels, perfused.
         fovea_um: (row, col) of the fovea in the field [um].
         faz_outline_um: (K, 2) outline of the superficial FAZ in the field [um]: the closed ring of capillaries around it.
-        tissue_um: One (P, 2) array for each of SVC, ICP and DCP: centres of the tissue cells that capillaries border
-            [um]; cells without capillaries of their own (FAZ, free zones) are left out.
+        tissue: The cells of tissue that capillaries border, for each capillary layer (SVC, ICP, DCP).
+        edge_cells: (E, 2) for each capillary of a sheet the two points of its layer's tissue that it separates, -1 for
+            other vessels.
     """
 
     params: AnatomyParams
     graph: VesselGraph
     fovea_um: tuple[float, float]
     faz_outline_um: NDArray[np.float64]
-    tissue_um: tuple[NDArray[np.float64], ...]
+    tissue: dict[Layer, CellMap]
+    edge_cells: NDArray[np.int32]
 
 
 def grow(params: AnatomyParams) -> Anatomy:
@@ -97,7 +117,7 @@ def grow(params: AnatomyParams) -> Anatomy:
     box = _perfused_box(params)
     forest, depth = layer_forest(_clip(grow_forest(params), box), params.growth_seed)
     network = Network.empty()
-    inside = ((forest.pos_um >= box[:, 0]) & (forest.pos_um <= box[:, 1])).all(axis=1)
+    inside = _in_box(forest.pos_um, box)
     _add_trees(network, forest, depth, inside)
     sheets = [_grow_sheet(params, plan, box, forest) for plan in SHEETS]
     first = [_add_sheet(network, params, plan, sheet) for plan, sheet in zip(SHEETS, sheets, strict=True)]
@@ -108,8 +128,12 @@ def grow(params: AnatomyParams) -> Anatomy:
     arrays, flow = arrays.select(moving), Flow(flow.pressure_mmhg, flow.velocity_mm_s[moving])
     graph = _to_graph(params, arrays, flow)
     outline = _ring(sheets[0])
-    tissue = tuple(_to_field(params, s.points_um[s.label >= 0]) for s in sheets)
-    return Anatomy(params, graph, params.fovea_um, _to_field(params, outline), tissue)
+    tissue = {
+        plan.layer: CellMap(_to_field(params, s.points_um), s.label, s.area_um2)
+        for plan, s in zip(SHEETS, sheets, strict=True)
+    }
+    cells = arrays.cells.astype(np.int32)
+    return Anatomy(params, graph, params.fovea_um, _to_field(params, outline), tissue, cells)
 
 
 def _perfused_box(params: AnatomyParams) -> NDArray[np.float64]:
@@ -119,9 +143,13 @@ def _perfused_box(params: AnatomyParams) -> NDArray[np.float64]:
     return np.stack([centre - half, centre + half], axis=1)
 
 
+def _in_box(points: NDArray[np.float64], box: NDArray[np.float64]) -> NDArray[np.bool_]:
+    return np.asarray(((points >= box[:, 0]) & (points <= box[:, 1])).all(axis=1))
+
+
 def _clip(forest: Forest, box: NDArray[np.float64]) -> Forest:
     """Trees inside the region, and for each edge that crosses its border the node beyond."""
-    inside = ((forest.pos_um >= box[:, 0]) & (forest.pos_um <= box[:, 1])).all(axis=1)
+    inside = _in_box(forest.pos_um, box)
     wanted = inside.copy()
     child = np.flatnonzero(forest.parent >= 0)
     parent = forest.parent[child]
@@ -164,7 +192,7 @@ def _grow_sheet(params: AnatomyParams, plan: SheetPlan, box: NDArray[np.float64]
     near = which >= 0
     towards = points[near] - 0.5 * (start + end)[which[near]]
     along[near] = towards / np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-9)
-    sheet = weave(tissue, along, np.where(near, merge + 0.2, merge))
+    sheet = weave(tissue, along, np.where(near, merge + 0.4, merge))
     blocked = _crosses_vessel(sheet.pos_um, sheet.edges, start, end, radius + CAPILLARY_RADIUS_UM + 2.0)
     return cut(sheet, blocked)
 
@@ -179,8 +207,8 @@ def _mark_free_zones(
 ) -> None:
     """Give the tissue along arteries and veins their labels; the zone narrows for terminal vessels."""
     zone = np.where(kind == ARTERY, params.periarterial_um, params.perivenous_um)
-    zone = zone * ((radius - 3.0) / 6.0).clip(0.3, 1.0)
-    near = (which >= 0) & (label >= 0)
+    zone = zone * np.interp(radius, FREE_ZONE_RADII_UM, FREE_ZONE_SHARE)
+    near = np.asarray((which >= 0) & (label >= 0))
     within = np.zeros(len(label), np.bool_)
     within[near] = wall[near] < zone[which[near]]
     label[within] = np.where(kind[which[within]] == ARTERY, LABEL_ARTERY, LABEL_VEIN)
@@ -205,7 +233,8 @@ def _add_sheet(network: Network, params: AnatomyParams, plan: SheetPlan, sheet: 
     )
     spread = sum(hash01(seed, plan.stream + 6 + k, sheet.sides[:, 0], sheet.sides[:, 1]) for k in range(3)) - 1.5
     radius = CAPILLARY_RADIUS_UM + 0.5 * spread
-    network.add_edges(halves, np.concatenate([radius, radius]), Vessel.CAPILLARY, plan.layer)
+    both = np.concatenate([sheet.sides, sheet.sides])
+    network.add_edges(halves, np.concatenate([radius, radius]), Vessel.CAPILLARY, plan.layer, cells=both)
     return first
 
 
@@ -232,7 +261,7 @@ def _link(
     lottery = hash01(
         seed, 950, (forest.pos_um * 4.0).astype(np.int64)[:, 0], (forest.pos_um * 4.0).astype(np.int64)[:, 1]
     )
-    gates = np.where(lottery < 0.22, 1, np.where(lottery < 0.44, 2, 0))
+    gates = np.where(lottery < 0.38, 1, np.where(lottery < 0.76, 2, 0))
     gates = np.where(child < 0, 3, gates)
     gates[~inside | (forest.parent < 0)] = 0
     pairs = feed(forest.pos_um, forest.parent, child, gates.astype(np.int8), sheets[0].pos_um, free[0])
@@ -244,7 +273,7 @@ def _link(
     dives = drop_lines(forest.pos_um, tips, sheets[1].pos_um, free[1], 75.0)
     ends = np.column_stack([nodes[dives[:, 0]], first[1] + dives[:, 1]])
     network.add_edges(ends, np.full(len(ends), FEEDER_RADIUS_UM), Vessel.CAPILLARY, Layer.ICP)
-    for k, (share, reach) in enumerate(((0.10, 40.0), (0.30, 42.0))):
+    for k, (share, reach) in enumerate(((0.5, 40.0), (0.8, 42.0))):
         upper = sheets[k].pos_um
         chosen = free[k] & (hash01(seed, 960 + k, np.arange(len(upper))) < share)
         lines = drop_lines(upper, chosen, sheets[k + 1].pos_um, free[k + 1], reach)

@@ -61,8 +61,7 @@ def feed(
             continue
         course = pos[node] - pos[parent[node]] if parent[node] >= 0 else pos[child[node]] - pos[node]
         course /= max(np.sqrt(course[0] ** 2 + course[1] ** 2), 1e-9)
-        n_taken = 0
-        for _ in range(3 if gates[node] == 3 else 1):
+        for n_taken in range(3 if gates[node] == 3 else 1):
             best, best_d = -1, FAN_REACH_UM if gates[node] == 3 else SIDE_REACH_UM
             row = int(np.floor((pos[node, 0] - low0) / cell))
             col = int(np.floor((pos[node, 1] - low1) / cell))
@@ -81,7 +80,6 @@ def feed(
             n += 1
             free[best] = False
             taken[n_taken] = (junctions[best] - pos[node]) / max(best_d, 1e-9)
-            n_taken += 1
     return out[:n]
 
 
@@ -92,12 +90,12 @@ def _allowed(step: Any, course: Any, gate: int, taken: Any, n_taken: int) -> boo
     if gate == 3:
         if ahead < -0.3:
             return False
+        closest = -1.0
         for k in range(n_taken):
-            if (step[0] * taken[k, 0] + step[1] * taken[k, 1]) / length > FAN_COSINE:
-                return False
-        return True
+            closest = max(closest, (step[0] * taken[k, 0] + step[1] * taken[k, 1]) / length)
+        return closest <= FAN_COSINE
     left = course[0] * step[1] - course[1] * step[0] > 0
-    return abs(ahead) < SIDE_COSINE and left == (gate == 1)
+    return bool(abs(ahead) < SIDE_COSINE and left == (gate == 1))
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

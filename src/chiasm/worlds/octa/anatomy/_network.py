@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.case import Vessel
-from chiasm.worlds.octa.anatomy._contact import incidence, overlapping_pairs
+from chiasm.worlds.octa.anatomy._contact import at_joint, incidence, touching_pairs
 
 
 @dataclass
@@ -24,12 +24,13 @@ class Network:
     vessel: list[NDArray[np.uint8]]
     layer: list[NDArray[np.uint8]]
     order: list[NDArray[np.int16]]
+    cells: list[NDArray[np.int64]]
     n_nodes: int = 0
 
     @classmethod
     def empty(cls) -> Network:
         """A network without anything."""
-        return cls([], [], [], [], [], [], [])
+        return cls([], [], [], [], [], [], [], [])
 
     def add_nodes(self, pos: NDArray[np.float64], known_mmhg: NDArray[np.float64] | None = None) -> int:
         """Append nodes (n, 3); returns the index of the first."""
@@ -46,14 +47,16 @@ class Network:
         vessel: NDArray[np.uint8] | int,
         layer: int,
         order: NDArray[np.int16] | int = 0,
+        cells: NDArray[np.int64] | int = -1,
     ) -> None:
-        """Append edges (m, 2) with their attributes; scalars are repeated."""
+        """Append edges (m, 2) with their attributes; scalars are repeated. `cells` (m, 2): the tissue on both sides."""
         m = len(edges)
         self.edges.append(edges.astype(np.int64))
         self.radius.append(radius)
         self.vessel.append(np.broadcast_to(np.asarray(vessel, np.uint8), m))
         self.layer.append(np.full(m, layer, np.uint8))
         self.order.append(np.broadcast_to(np.asarray(order, np.int16), m))
+        self.cells.append(np.broadcast_to(np.asarray(cells, np.int64), (m, 2)))
 
     def arrays(self) -> Arrays:
         """All blocks joined."""
@@ -65,6 +68,7 @@ class Network:
             np.concatenate(self.vessel),
             np.concatenate(self.layer),
             np.concatenate(self.order),
+            np.concatenate(self.cells),
         )
 
 
@@ -80,6 +84,7 @@ class Arrays:
         vessel: (E,) `Vessel`.
         layer: (E,) `Layer`.
         order: (E,) Strahler order.
+        cells: (E, 2) tissue points on both sides of a capillary, in its own sheet; -1 for other vessels.
     """
 
     pos_um: NDArray[np.float64]
@@ -89,6 +94,7 @@ class Arrays:
     vessel: NDArray[np.uint8]
     layer: NDArray[np.uint8]
     order: NDArray[np.int16]
+    cells: NDArray[np.int64]
 
     def select(self, keep: NDArray[np.bool_]) -> Arrays:
         """Only the edges where `keep` (E,) holds; nodes stay."""
@@ -100,36 +106,30 @@ class Arrays:
             self.vessel[keep],
             self.layer[keep],
             self.order[keep],
-        )
-
-    def compact(self) -> Arrays:
-        """Without nodes that no edge uses."""
-        used = np.zeros(len(self.pos_um), np.bool_)
-        used[self.edges.ravel()] = True
-        index = np.cumsum(used) - 1
-        return Arrays(
-            self.pos_um[used],
-            self.known_mmhg[used],
-            index[self.edges],
-            self.radius_um,
-            self.vessel,
-            self.layer,
-            self.order,
+            self.cells[keep],
         )
 
 
 def tidy(arrays: Arrays) -> Arrays:
     """Remove edges that pass through others, then everything that ends blindly; repeat until neither is left."""
     arrays = arrays.select(_alive(arrays))
-    for _ in range(6):
-        pairs = overlapping_pairs(arrays.pos_um, arrays.edges, arrays.radius_um)
-        if len(pairs) == 0:
-            break
+    pairs = touching_pairs(arrays.pos_um, arrays.edges, arrays.radius_um)
+    while True:
+        # Taking edges away makes no new contacts, but can take away the joint that excused one.
+        apart = pairs[~at_joint(pairs, arrays.pos_um, arrays.edges, arrays.radius_um)]
+        if len(apart) == 0:
+            return arrays
         keep = np.ones(len(arrays.edges), np.bool_)
-        keep[_weaker(arrays, pairs)] = False
+        keep[_weaker(arrays, apart)] = False
+        kept = np.flatnonzero(keep)
+        kept = kept[_alive(arrays.select(keep))]
+        index = np.full(len(keep), -1)
+        index[kept] = np.arange(len(kept))
+        pairs = index[pairs]
+        pairs = pairs[(pairs >= 0).all(axis=1)]
+        keep[:] = False
+        keep[kept] = True
         arrays = arrays.select(keep)
-        arrays = arrays.select(_alive(arrays))
-    return arrays
 
 
 def _weaker(arrays: Arrays, pairs: NDArray[np.int64]) -> NDArray[np.int64]:

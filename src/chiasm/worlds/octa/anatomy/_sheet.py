@@ -11,7 +11,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numba
@@ -49,6 +49,7 @@ class Sheet:
         sides: (M, 2) the two tissue points that an edge separates.
         label: (P,) label of each tissue point after merging.
         points_um: (P, 2) tissue points.
+        area_um2: (P,) area of the tissue around each point: a third of the triangles that meet there.
     """
 
     pos_um: NDArray[np.float64]
@@ -56,6 +57,7 @@ class Sheet:
     sides: NDArray[np.int64]
     label: NDArray[np.int64]
     points_um: NDArray[np.float64]
+    area_um2: NDArray[np.float64]
 
 
 def sow(seed: int, stream: int, spacing_um: float, box_um: NDArray[np.float64], ring_um: NDArray[np.float64]) -> Tissue:
@@ -75,8 +77,8 @@ def sow(seed: int, stream: int, spacing_um: float, box_um: NDArray[np.float64], 
     rim = _radius_at(ring_um, angle)
     distance = np.hypot(lattice[:, 0], lattice[:, 1])
     lattice_kept = np.abs(distance - rim) > 0.5 * spacing_um
-    in_faz = distance < rim
-    outside = (lattice < box_um[:, 0]).any(axis=1) | (lattice > box_um[:, 1]).any(axis=1)
+    in_faz = np.asarray(distance < rim)
+    outside = np.asarray((lattice < box_um[:, 0]).any(axis=1) | (lattice > box_um[:, 1]).any(axis=1))
     points = np.concatenate([lattice[lattice_kept], outer, inner])
     label = np.arange(len(points))
     n_lattice, n_outer = int(lattice_kept.sum()), len(outer)
@@ -104,14 +106,17 @@ def weave(tissue: Tissue, along: NDArray[np.float64], merge: NDArray[np.float64]
     edges, sides = edges[keep], sides[keep]
     pos = tissue.points_um[simplices].mean(axis=1)
     _relax(pos, edges, sides, tissue.points_um, MIN_EDGE_UM)
-    return Sheet(pos, edges, sides, label, tissue.points_um)
+    a, b, c = (tissue.points_um[simplices[:, k]] for k in range(3))
+    size = 0.5 * np.abs((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
+    area = np.bincount(simplices.ravel(), np.repeat(size / 3.0, 3), minlength=len(label)).astype(np.float64)
+    return Sheet(pos, edges, sides, label, tissue.points_um, area)
 
 
 def cut(sheet: Sheet, drop: NDArray[np.bool_]) -> Sheet:
-    """Remove edges without leaving dead ends: the cells on both sides become one, and lose all their borders."""
-    label = _unite(sheet.label, sheet.sides[drop])
-    keep = label[sheet.sides[:, 0]] != label[sheet.sides[:, 1]]
-    return Sheet(sheet.pos_um, sheet.edges[keep], sheet.sides[keep], label, sheet.points_um)
+    """Remove edges with few dead ends: the cells on both sides become one, and lose all their borders."""
+    label = unite(sheet.label, sheet.sides[drop])
+    keep = (label[sheet.sides[:, 0]] != label[sheet.sides[:, 1]]) & ~drop
+    return replace(sheet, edges=sheet.edges[keep], sides=sheet.sides[keep], label=label)
 
 
 def _ring_pairs(ring_um: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -215,19 +220,17 @@ def _relax(pos: Any, edges: Any, sides: Any, points: Any, shortest: float) -> No
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _unite(label: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Labels after joining the cells of each pair of points; special (negative) labels win, the FAZ is never joined."""
+def unite(label: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Labels after joining the cells of each pair of points; special (negative) labels win and are not joined."""
     n = len(label)
     root = np.arange(n + 5)
-    faz = LABEL_FAZ + 4
     for pair in range(len(pairs)):
-        a, b = label[pairs[pair, 0]], label[pairs[pair, 1]]
-        ra, rb = a + 4, b + 4
+        ra, rb = label[pairs[pair, 0]] + 4, label[pairs[pair, 1]] + 4
         while root[ra] != ra:
             ra = root[ra]
         while root[rb] != rb:
             rb = root[rb]
-        if ra == faz or rb == faz:
+        if ra < 4 and rb < 4:
             continue
         if ra < rb:
             root[rb] = ra

@@ -12,27 +12,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.worlds.octa.anatomy._arcades import DISC_COL_UM, STEP_UM, Seeds, arcade_line
-from chiasm.worlds.octa.anatomy._colonise import colonise
+from chiasm.worlds.octa.anatomy._colonise import Rule, colonise
 from chiasm.worlds.octa.anatomy._lattice import jittered_lattice
 from chiasm.worlds.octa.anatomy._params import AnatomyParams
 
 ARTERY, VEIN = 0, 1
 MURRAY_EXPONENT = 2.7
 """r_parent^k = sum r_child^k; between 2.55 and 2.9, the two values of Kreitner 2024's superficial and deep vessels."""
-TERMINAL_RADIUS_UM = (5.0, 5.6)
+TERMINAL_RADIUS_UM = (6.0, 6.8)
 """Radius of a terminal arteriole and venule [um]."""
 ARCADE_END_RADIUS_UM = (20.0, 23.0)
 """Radius of an arcade where it leaves the growth domain temporally [um]."""
 FINE_STEP_UM = 35.0
+FAZ_CLEARANCE_UM = 55.0
+"""Arterioles and venules keep this far from the FAZ; capillaries bridge the rest [um]."""
 
-# reach, kill, step, rounds, straightness, clearance [um], longest twig [steps]: trunks, branches, twigs
+# spacing of the attractors [um] and the rule: trunks, branches, twigs
 _PASSES = (
-    (420.0, (1500.0, 360.0, STEP_UM, 250.0, 0.6, 100.0, 1e9)),
-    (230.0, (700.0, 190.0, STEP_UM, 250.0, 0.5, 90.0, 14.0)),
-    (120.0, (280.0, 120.0, FINE_STEP_UM, 60.0, 0.4, 60.0, 5.0)),
+    (420.0, Rule(1500.0, 480.0, 250.0, STEP_UM, 250, 0.6, 100.0, 1000, 0.5)),
+    (250.0, Rule(700.0, 260.0, 170.0, STEP_UM, 250, 0.5, 90.0, 14, 0.15)),
+    (150.0, Rule(280.0, 120.0, 120.0, FINE_STEP_UM, 60, 0.4, 60.0, 5, 0.0)),
 )
 # wavelength [um], amplitude [um], number of waves of the warp that makes vessels wavy
-_WAVES = ((1700.0, 60.0, 3), (620.0, 14.0, 4), (270.0, 5.5, 5))
+_WAVES = ((1700.0, 55.0, 3), (650.0, 14.0, 4), (290.0, 7.0, 6))
 
 
 @dataclass(frozen=True)
@@ -87,12 +89,16 @@ def grow_forest(params: AnatomyParams) -> Forest:
     n_children, first_child = _children(parent[:n_seeds], capacity)
     n_nodes = n_seeds
     box = np.array([[-half, half], [-half, half]])
-    for stream, (spacing, rule) in enumerate(_PASSES):
-        points, _ = jittered_lattice(params.growth_seed, 10 * (stream + 1), spacing, box, 0.45)
-        angle = np.arctan2(points[:, 1], points[:, 0])
-        tissue = np.hypot(points[:, 0], points[:, 1]) > params.faz_radius_um(angle) + 70.0
+    hole = params.faz_radius_um(np.linspace(-np.pi, np.pi, 181)[:-1]) + FAZ_CLEARANCE_UM
+    for stream, (spacing, rule) in enumerate(_PASSES, start=1):
+        points = [jittered_lattice(params.growth_seed, 10 * stream + 3 * k, spacing, box, 0.45)[0] for k in range(2)]
+        wanted = np.repeat(np.arange(2, dtype=np.uint8), [len(p) for p in points])
+        both = np.concatenate(points)
+        angle = np.arctan2(both[:, 1], both[:, 0])
+        alive = np.hypot(both[:, 0], both[:, 1]) > params.faz_radius_um(angle) + FAZ_CLEARANCE_UM + 15.0
         forest = (pos, direction, parent, kind, n_children, first_child)
-        n_nodes = colonise(forest, n_nodes, points[tissue], np.array(rule))
+        luck = rng.random(capacity)
+        n_nodes = colonise(forest, n_nodes, (both[alive], wanted[alive]), luck, (half + 1.0, hole), rule)
     pos, parent, kind = pos[:n_nodes], parent[:n_nodes], kind[:n_nodes]
     pos = pos + _warp(pos, params, rng)
     arcade_end = np.zeros(n_nodes, np.bool_)
@@ -147,13 +153,12 @@ def _trunk(
     k = int(np.argmin(np.abs(line[:, 1] - col)))
     if not 2 < k < len(line) - 3 or abs(line[k, 1] - col) > STEP_UM:
         return
-    target = (
-        rng.normal(0.0, 1.0, 2) * np.array([350.0, 800.0])
-        if inward
-        else line[k] + np.array([side * 2000.0, rng.normal(-800.0, 700.0)])
-    )
-    heading = target - line[k] - np.array([0.0, 300.0])
-    heading = heading / np.linalg.norm(heading)
+    ahead = rng.normal(0.0, 1.0, 2) * np.array([350.0, 800.0])
+    beyond = line[k] + np.array([side * 2000.0, rng.normal(-800.0, 700.0)])
+    heading = (ahead if inward else beyond) - line[k] - np.array([0.0, 300.0])
+    # Trunks leave at 40 degrees or more, else they would run inside the arcade's wall.
+    steep = np.sign(heading[0]) * max(abs(heading[0]), 0.84 * abs(heading[1]))
+    heading = np.array([steep, heading[1]]) / np.hypot(steep, heading[1])
     length = 3 if not crossing else int(np.ceil((gap / max(abs(heading[0]), 0.5) + 130.0) / STEP_UM))
     points = line[k] + STEP_UM * heading * np.arange(1, length + 1)[:, None]
     seeds.add_line(points, seeds.kind[nodes[k]], nodes[k], arcade=False)
