@@ -96,11 +96,12 @@ def save(bundle: Bundle, folder: str | Path, *, dtype: str = "float32") -> Path:
         key: value.detach().to(getattr(torch, dtype)) if value.is_floating_point() else value
         for key, value in bundle.model.state_dict().items()
     }
-    kept = bundle.model.config.dtype
-    bundle.model.config.dtype = dtype
     with quiet_transformers():
         bundle.model.save_pretrained(partial, state_dict=weights)
-    bundle.model.config.dtype = kept
+    config = partial / "config.json"  # it names the type in memory, not the type written
+    config.write_text(
+        config.read_text(encoding="utf-8").replace('"dtype": "float32"', f'"dtype": "{dtype}"'), encoding="utf-8"
+    )
     save_processor(bundle.processor, partial)
     for path in partial.glob("*.safetensors"):
         path.chmod(0o644)  # the writer makes them private, unlike every other file of the folder
