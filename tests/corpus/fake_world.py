@@ -49,7 +49,7 @@ from chiasm.questions import (
 
 SIZE = 48
 STAGES = ("healthy", "early-npdr", "late-npdr", "pdr")
-PROGRAMS = {"explain": 1, "dropout present": 1, "dropout half": 1, "faz size": 1}
+PROGRAMS = {"explain": "", "dropout present": "", "dropout half": "", "faz size": ""}
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def test_other_plans_are_refused_naming_every_difference(tmp_path, monkeypatch, 
         build(fake_plan(), tmp_path, BuildOptions(workers=1), workshop=open_fake)
     before = digests(tmp_path)
     other = fake_plan(artefacts=0.5, questions=1)
-    with pytest.raises(Conflict, match=r"plan.artefacts: 0.3 there, 0.5 asked; plan.questions: 2 there, 1 asked"):
+    with pytest.raises(Conflict, match=r"plan.artefacts: 1.0 there, 0.5 asked; plan.questions: 2 there, 1 asked"):
         build(other, tmp_path, BuildOptions(workers=1), workshop=open_fake)
     assert digests(tmp_path) == before
 

@@ -1,6 +1,7 @@
 """Data sets on disk: plan, build, resume, verify, describe, export, browse. Works without torch."""
 
 from chiasm.corpus._build import BuildOptions, BuildSummary, build
+from chiasm.corpus._check import CheckReport, check
 from chiasm.corpus._draw import Imaging, Patient
 from chiasm.corpus._manifest import Manifest
 from chiasm.corpus._plan import Plan, make_plan
@@ -13,6 +14,7 @@ __all__ = [
     "BuildOptions",
     "BuildSummary",
     "CaseMaker",
+    "CheckReport",
     "ConsoleReport",
     "Imaging",
     "Manifest",
@@ -22,6 +24,7 @@ __all__ = [
     "Progress",
     "Workshop",
     "build",
+    "check",
     "make_plan",
     "preset",
 ]

@@ -32,8 +32,10 @@ class Imaging(NamedTuple):
     visit: int
     profile: str | None
     """Device profile; None: the world's default."""
-    artefact: bool
-    """Whether it shall carry at least one imaging artefact."""
+    slab: str
+    """Depth range that it shows."""
+    artefacts: bool
+    """Whether it has artefacts at the device's rates; otherwise it is clean."""
 
 
 class Patient(NamedTuple):
@@ -71,6 +73,7 @@ def draw_patient(plan: Plan, index: int) -> Patient:
             eye,
             visit,
             at(plan.profiles, float(rng.random())) if plan.profiles else None,
+            at(plan.slabs, float(rng.random())),
             bool(rng.random() < plan.artefacts),
         )
         for eye in eyes

@@ -69,7 +69,7 @@ def open_folder(where: str | Path) -> Folder:
     text = str(where)
     if "://" in text and not text.startswith("file://"):
         return RemoteFolder(text)
-    return LocalFolder(Path(text.removeprefix("file://")))
+    return LocalFolder.to_write(Path(text.removeprefix("file://")))
 
 
 class LocalFolder:
@@ -80,7 +80,13 @@ class LocalFolder:
             msg = f"{root} is a file; a data set is written into a folder"
             raise Conflict(msg)
         self.root = root
+
+    @classmethod
+    def to_write(cls, root: Path) -> LocalFolder:
+        """The folder, made if it is not there."""
+        folder = cls(root)
         (root / _TMP).mkdir(parents=True, exist_ok=True)
+        return folder
 
     @property
     def url(self) -> str:

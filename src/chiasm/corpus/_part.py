@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import io
-import itertools
 import sys
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple, cast
 
-import numpy as np
 import pyarrow as pa
 
 from chiasm.corpus._draw import QUESTIONS, WORLD, Patient, at, draw_patient, split_of, stream
@@ -19,10 +17,7 @@ from chiasm.corpus._rows import CaseRows, graph_rows
 from chiasm.corpus._schema import GRAPH_ROW_GROUP, GRAPHS, ROW_GROUP, items_schema, open_writer
 from chiasm.corpus._workshop import Workshop
 from chiasm.errors import ChiasmError
-from chiasm.questions import Chart, Item, Style
-
-_GROUPS_TRIED = 8
-"""Partners tried for a question about several views before it counts as not asked."""
+from chiasm.questions import Chart, Item, Skip, Style
 
 
 class PartTask(NamedTuple):
@@ -151,7 +146,7 @@ class _Asking:
         self, plan: Plan, workshop: Workshop, chart: Chart, place: tuple[int, int], counts: Counter[str]
     ) -> None:
         self._plan, self._workshop, self._chart, self._place, self._counts = plan, workshop, chart, place, counts
-        self._takes = workshop.views
+        self._pairs = workshop.pairs
         self._view_ids = [view.view_id for view in chart.case.views]
 
     def about(self, view_number: int) -> Iterator[Item]:
@@ -172,26 +167,20 @@ class _Asking:
         """One item, or none; the program's stream is its own, so that adding a program leaves the others as they were."""
         rng = stream(self._plan, self._place[0], QUESTIONS, self._place[1], view_number, zlib.crc32(program.encode()))
         style = at(self._plan.styles, float(rng.random()))
-        reason = "missing: other views of the case"
-        for view_ids in self._groups(view_number, self._takes[program], rng):
-            asked = self._workshop.ask(
-                self._chart,
-                program,
-                rng,
-                view_ids=view_ids,
-                language_name=self._plan.language,
-                style=cast(Style, style),
-            )
-            if isinstance(asked, Item):
-                self._counts["items"] += 1
-                self._counts[f"program:{program}"] += 1
-                yield asked
-                return
-            reason = asked.label
-        self._counts[f"skipped:{program}:{reason}"] += 1
-
-    def _groups(self, view_number: int, size: int, rng: np.random.Generator) -> Iterator[tuple[str, ...]]:
-        """Groups of views with this one, each in the case's order; single for most programs, a few pairs for the others."""
-        others = [i for i in rng.permutation(len(self._view_ids)).tolist() if i != view_number]
-        for group in itertools.islice(itertools.combinations(others, size - 1), _GROUPS_TRIED):
-            yield tuple(self._view_ids[i] for i in sorted((view_number, *group)))
+        view_id, pair = self._view_ids[view_number], self._pairs[program]
+        asked = self._workshop.ask(
+            self._chart,
+            program,
+            rng,
+            view_ids=() if pair else (view_id,),
+            language_name=self._plan.language,
+            style=cast(Style, style),
+        )
+        if isinstance(asked, Skip):
+            self._counts[f"skipped:{program}:{asked.label}"] += 1
+        elif pair and min(asked.view_ids, key=self._view_ids.index) != view_id:
+            self._counts[f"skipped:{program}:asked of another image of the case"] += 1
+        else:
+            self._counts["items"] += 1
+            self._counts[f"program:{program}"] += 1
+            yield asked

@@ -51,10 +51,12 @@ class Plan(BaseModel):
     """Relative weight of each side of the square field [mm]."""
     profiles: Weights = {}
     """Relative weight of each device profile; empty: the world's default profile."""
-    artefacts: Share = 0.3
-    """Share of the images that carry at least one imaging artefact [0 to 1]."""
+    slabs: Weights = {"inner": 1.0}
+    """Relative weight of each slab that an image may show."""
+    artefacts: Share = 1.0
+    """Share of the images taken with the device's own rates of artefacts [0 to 1]; the others are clean."""
     twins: tuple[str, ...] = ()
-    """Findings to take out, each giving a twin case that is the same but for that finding."""
+    """Families of findings to take out, each giving a twin case that is the same but for them, where the patient has any."""
     every_image: tuple[str, ...] = ("explain-stage",)
     """Question programs asked of every image, so that each has a reasoning text."""
     programs: tuple[str, ...] = (ALL_PROGRAMS,)
@@ -74,7 +76,7 @@ class Plan(BaseModel):
     patients_per_part: int = Field(default=16, ge=1, le=1000)
     """Patients made in one go [1 to 1000]: what a kill can cost each worker."""
 
-    @field_validator("stages", "profiles", "splits", "styles", mode="before")
+    @field_validator("stages", "profiles", "slabs", "splits", "styles", mode="before")
     @classmethod
     def _one_name(cls, value: Any) -> Any:
         return {value: 1.0} if isinstance(value, str) else value
@@ -95,7 +97,7 @@ class Plan(BaseModel):
         if not 0 <= youngest <= oldest <= 120:
             msg = f"age_years must be (youngest, oldest) within 0 to 120 years, got {self.age_years}"
             raise ValueError(msg)
-        for name in ("stages", "fov_mm", "splits", "styles"):
+        for name in ("stages", "fov_mm", "slabs", "splits", "styles"):
             weights = getattr(self, name)
             if not weights or sum(weights.values()) <= 0:
                 msg = f"{name} needs at least one weight > 0, got {weights}"

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel
 
 from chiasm.case import Case, Fact, Finding, Laterality, View
 from chiasm.errors import InvalidInput
 from chiasm.questions import ImageRef, Item
+from chiasm.questions._panels import picture
 
 _PNG_LEVEL = 3
 """zlib level; speckle does not compress, and level 3 is as small as 9 to 0.6 % at equal speed (measured)."""
@@ -85,7 +87,7 @@ class CaseRows:
 
     def _pixels(self, image: ImageRef) -> bytes:
         if image not in self._png:
-            self._png[image] = encode_png(self.case.view(image.view_id))
+            self._png[image] = encode_png(picture(self.case, image.view_id, image.change, image.seed))
         return self._png[image]
 
     def _view(self, image: ImageRef) -> dict[str, Any]:
@@ -119,21 +121,8 @@ def graph_rows(case: Case) -> Iterator[dict[str, Any]]:
         }
 
 
-def encode_png(view: View) -> bytes:
-    """A 2D 8-bit view as PNG.
-
-    Raises:
-        InvalidInput: Another shape or type; the corpus holds what a vision-language model is shown.
-    """
-    pixels = view.pixels
-    gray = view.axes == ("row", "col")
-    colour = view.axes == ("row", "col", "channel") and view.shape[-1] == 3
-    if pixels.dtype != np.uint8 or not (gray or colour):
-        msg = (
-            f"view {view.view_id} is {pixels.dtype} with axes {view.axes} and shape {view.shape}; a data set holds 2D uint8 "
-            "images, gray or RGB: window and slice it first"
-        )
-        raise InvalidInput(msg)
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """An (H, W) uint8 image as PNG."""
     sink = io.BytesIO()
     Image.fromarray(pixels).save(sink, "PNG", compress_level=_PNG_LEVEL)
     return sink.getvalue()

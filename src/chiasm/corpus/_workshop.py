@@ -54,14 +54,15 @@ class Workshop:
 
     maker: CaseMaker
     ask: Ask = ask
-    programs: Mapping[str, int] | None = None
-    """Names of the programs that `ask` knows, with the number of views each takes; None: those of `chiasm.questions`."""
+    programs: Mapping[str, str] | None = None
+    """Names of the programs that `ask` knows, with the kind of pair each compares ("": one view); None: those of
+    `chiasm.questions`."""
 
     @property
-    def views(self) -> dict[str, int]:
-        """How many views each program takes."""
+    def pairs(self) -> dict[str, str]:
+        """What each program compares; empty for those that look at one view."""
         if self.programs is None:
-            return {name: program.views for name, program in programs().items()}
+            return {name: program.pair for name, program in programs().items()}
         return dict(self.programs)
 
     def settle(self, plan: Plan) -> Plan:
@@ -70,7 +71,7 @@ class Workshop:
         Raises:
             UnknownName: It names a program, language, style, or something of the world that does not exist.
         """
-        known = self.views
+        known = self.pairs
         for name in (*plan.every_image, *(p for p in plan.programs if p != ALL_PROGRAMS)):
             if name not in known:
                 raise UnknownName("question program", name, known)
