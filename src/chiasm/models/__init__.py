@@ -18,6 +18,7 @@ from chiasm.models._environment import (
 from chiasm.models._load import (
     load_bundle,
     load_chat,
+    merge_adapter,
 )
 from chiasm.models._messages import (
     GREEDY,
@@ -71,6 +72,7 @@ __all__ = [
     "chat_template",
     "load_bundle",
     "load_chat",
+    "merge_adapter",
     "picture",
     "prepare_torch",
     "prompt_of_row",

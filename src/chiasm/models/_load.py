@@ -7,13 +7,16 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from chiasm.errors import InvalidInput
+from chiasm.errors import InvalidInput, require
 from chiasm.models._build import Bundle
 from chiasm.models._environment import device_named, prepare_torch, quiet_transformers
 from chiasm.models._messages import Chat
 
 EMBEDDED = "nano"
 """Name of the model whose weights ship with the package."""
+
+ADAPTER = "adapter_config.json"
+"""The file that makes a folder a low-rank adapter of another model."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -55,6 +58,8 @@ def load_bundle(spec: str | Path, *, dtype: str | None = None) -> Bundle:
     """
     torch = prepare_torch()
     place, local = _place_of(spec)
+    if local and (Path(place) / ADAPTER).is_file():
+        return _with_adapter(Path(place), dtype)
     wanted = dtype if dtype is not None else "auto" if torch.cuda.is_available() else "float32"
     _refuse_text_only(place, local=local)
     from transformers import AutoModelForImageTextToText
@@ -63,10 +68,38 @@ def load_bundle(spec: str | Path, *, dtype: str | None = None) -> Bundle:
 
     processor = load_processor(place, local=local)
     require_template(processor, place)
-    loaded = torch.float32 if wanted == "float32" else wanted
+    loaded = wanted if wanted == "auto" else getattr(torch, wanted)
     with quiet_transformers():
         model = AutoModelForImageTextToText.from_pretrained(place, dtype=loaded, local_files_only=local)
     return Bundle(model, processor, str(spec))
+
+
+def merge_adapter(folder: str | Path) -> Bundle:
+    """Load a low-rank adapter's base model with the adapter folded into its weights.
+
+    Args:
+        folder: Of the adapter; it names its base model.
+
+    Returns:
+        A plain model, to be written with `save`.
+    """
+    if not (Path(folder) / ADAPTER).is_file():
+        msg = f"{folder} holds no {ADAPTER}, so it is no adapter to merge"
+        raise InvalidInput(msg)
+    prepare_torch()
+    bundle = _with_adapter(Path(folder), "float32")
+    return Bundle(bundle.model.merge_and_unload(), bundle.processor, bundle.name)
+
+
+def _with_adapter(folder: Path, dtype: str | None) -> Bundle:
+    """A base model with an adapter on it."""
+    peft = require("peft", "train")
+    named = peft.PeftConfig.from_pretrained(folder).base_model_name_or_path
+    if not named:
+        msg = f"the adapter in {folder} names no base model in its {ADAPTER}; write the base's folder or hub id there"
+        raise InvalidInput(msg)
+    base = load_bundle(named, dtype=dtype)
+    return Bundle(peft.PeftModel.from_pretrained(base.model, folder), base.processor, str(folder))
 
 
 def require_template(processor: Any, place: str) -> None:
@@ -83,8 +116,8 @@ def _place_of(spec: str | Path) -> tuple[str, bool]:
     """Folder or hub id, and whether it is a folder."""
     folder = Path(spec)
     if folder.is_dir():
-        if not any((folder / name).is_file() for name in ("config.json", "adapter_config.json")):
-            msg = f"a model folder holds config.json or adapter_config.json, and {folder} holds neither"
+        if not any((folder / name).is_file() for name in ("config.json", ADAPTER)):
+            msg = f"a model folder holds config.json or {ADAPTER}, and {folder} holds neither"
             raise InvalidInput(msg)
         return str(folder), True
     if str(spec) == EMBEDDED:
@@ -102,8 +135,6 @@ def _place_of(spec: str | Path) -> tuple[str, bool]:
 def _refuse_text_only(place: str, *, local: bool) -> None:
     from transformers import AutoConfig, AutoModelForImageTextToText
 
-    if local and (Path(place) / "adapter_config.json").is_file():
-        return
     config = AutoConfig.from_pretrained(place, local_files_only=local)
     if type(config) not in AutoModelForImageTextToText._model_mapping:
         msg = f"{place} is a {config.model_type} model, which reads no images; choose an image-text-to-text model"

@@ -22,7 +22,7 @@ from chiasm.training._guards import blind_check, check_lengths, check_sizes, req
 from chiasm.training._parts import adapter_targets, train_only
 from chiasm.training._plan import Plan, make_plan
 from chiasm.training._rows import Row, RowIndex, RowStore, join_turns
-from chiasm.training._sft import CHECKPOINTS, LOG, MODEL, SftResult
+from chiasm.training._sft import ADAPTER, CHECKPOINTS, LOG, MODEL, SftResult
 from chiasm.training._trainer import PlannedTrainer, Progress, checkpoints_in
 
 
@@ -44,12 +44,16 @@ class Run:
         self.collate = AnswerCollator(bundle.processor, max_tokens=recipe.data.max_tokens)
         self.plan = make_plan(index, recipe.data, recipe.optim, devices=_devices())
 
+    @property
+    def done(self) -> bool:
+        """Whether the trained model lies in the folder."""
+        return (self.folder / MODEL).is_dir()
+
     def go(self, *, stop_at: int | None, max_minutes: float | None) -> SftResult:
-        """Check everything, then train to the end or to where it is told to stop."""
-        if (self.folder / MODEL).is_dir():
+        """Train to the end or to where it is told to stop; `check` comes first."""
+        if self.done:
             self.say(f"{self.folder / MODEL} is already trained by this recipe on these rows")
             return SftResult(self.folder / MODEL, self.plan.steps, self.plan.steps)
-        self.check()
         checkpoints = self.folder / CHECKPOINTS
         done = checkpoints_in(checkpoints)
         trainer = self._trainer(checkpoints, stop_at=stop_at, max_minutes=max_minutes)
@@ -60,10 +64,16 @@ class Run:
             self.say(f"stopped at step {step} of {self.plan.steps}; the same command goes on from there")
             return SftResult(None, step, self.plan.steps)
         if trainer.is_world_process_zero():
-            model = trainer.accelerator.unwrap_model(trainer.model)
-            save(Bundle(model, self.bundle.processor, str(self.folder)), self.folder / MODEL)
+            self._save(trainer.accelerator.unwrap_model(trainer.model))
             shutil.rmtree(checkpoints)
         return SftResult(self.folder / MODEL, step, self.plan.steps)
+
+    def _save(self, model: Any) -> None:
+        """Write the trained model; with adapters, them by themselves and then folded into the model."""
+        if self.recipe.model.lora is not None:
+            model.save_pretrained(self.folder / ADAPTER)
+            model = model.merge_and_unload()
+        save(Bundle(model, self.bundle.processor, str(self.folder)), self.folder / MODEL)
 
     def check(self) -> None:
         """Refuse what could not train well, before the first step."""
@@ -165,7 +175,7 @@ class Run:
         budget = self.recipe.model.max_pixels
         if budget is not None:
             images = self.bundle.processor.image_processor
-            images.size = {**images.size, "longest_edge": budget}
+            images.size = type(images.size)(shortest_edge=images.size["shortest_edge"], longest_edge=budget)
 
 
 def planned_rows(store: RowStore, plan: Plan) -> Any:

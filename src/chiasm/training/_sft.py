@@ -1,27 +1,31 @@
 """Supervised fine-tuning: a dataset, a recipe and a folder in; a trained model in that folder out.
 
-The folder holds `run.json` (recipe and data: what makes two runs the same run), `log.jsonl`, `checkpoints/` while the run
-goes on, and `model/` when it is done. Called again with the same recipe and data it continues at the next step; with others
-it refuses.
+The folder holds `run.json` (recipe and data: what makes two runs the same run), `log.jsonl`, `warmup/` and `checkpoints/`
+while the run goes on, and `model/` when it is done (with `adapter/` beside it where adapters were trained). Called again with
+the same recipe and data it continues at the next step; with others it refuses.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from chiasm.errors import Conflict, require
+from chiasm.errors import Conflict, InvalidInput, require
 from chiasm.models import PRESETS, Bundle, build, load_bundle, prepare_torch
-from chiasm.training._config import Recipe
-from chiasm.training._rows import open_rows, scan_rows
+from chiasm.training._config import Recipe, WarmupTable
+from chiasm.training._dense import DenseRows
+from chiasm.training._rows import RowStore, open_rows, scan_rows
 
 RUN: Final = "run.json"
 LOG: Final = "log.jsonl"
 MODEL: Final = "model"
 CHECKPOINTS: Final = "checkpoints"
+ADAPTER: Final = "adapter"
+WARMUP: Final = "warmup"
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,41 @@ def train_sft(
     bundle = start if start is not None else starting_model(recipe)
     from chiasm.training._run import Run
 
-    return Run(recipe, bundle, store, index, folder, say).go(stop_at=stop_at, max_minutes=max_minutes)
+    begun = time.monotonic()
+    run = Run(recipe, bundle, store, index, folder, say)
+    run.check()
+    if recipe.warmup is not None and not run.done:
+        warmed = _warmed(recipe.warmup, bundle, store, folder / WARMUP, say, max_minutes)
+        if warmed is None:
+            say("stopped in the warm-up; the same command goes on from there")
+            return SftResult(None, 0, run.plan.steps)
+        run.bundle = warmed
+    left = None if max_minutes is None else max_minutes - (time.monotonic() - begun) / 60
+    return run.go(stop_at=stop_at, max_minutes=left)
+
+
+def _warmed(
+    table: WarmupTable,
+    bundle: Bundle,
+    store: RowStore,
+    folder: Path,
+    say: Callable[[str], None],
+    max_minutes: float | None,
+) -> Bundle | None:
+    """The model with its vision tower warmed up on the rows' masks and facts; None if time ran out."""
+    from chiasm.training._warmup import warm_up
+
+    source = DenseRows(store.shards, maps=table.maps, scalars=table.scalars)
+    result = warm_up(table, bundle, source, folder, say=say, max_minutes=max_minutes)
+    return None if result.model is None else load_bundle(result.model, dtype="float32")
 
 
 def starting_model(recipe: Recipe) -> Bundle:
     """The model that a recipe starts from: a fresh one of a preset, or one of a folder or the hub."""
     if recipe.model.base in PRESETS:
+        if recipe.model.lora is not None:
+            msg = f"model.lora puts adapters beside trained weights, and {recipe.model.base} starts from fresh ones; take out one"
+            raise InvalidInput(msg)
         return build(recipe.model.base, seed=recipe.optim.seed)
     return load_bundle(recipe.model.base, dtype=recipe.model.dtype)
 

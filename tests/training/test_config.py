@@ -1,0 +1,121 @@
+"""Recipes and the plans they make."""
+
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from chiasm.errors import InvalidInput, UnknownName
+from chiasm.training import DataTable, OptimTable, RowIndex, load_recipe, recipe_json, shipped_recipes
+from chiasm.training._plan import make_plan
+
+
+def test_every_shipped_recipe_loads_and_the_published_one_says_what_was_published() -> None:
+    assert {"nano", "svr-qwen3vl-8b"} <= set(shipped_recipes())
+    for name in shipped_recipes():
+        load_recipe(name)
+    svr = load_recipe("svr-qwen3vl-8b")
+    assert svr.model.train == ("vision", "projector")
+    assert (svr.optim.lr, svr.optim.schedule, svr.optim.warmup, svr.optim.epochs) == (1e-5, "cosine", 0.1, 1)
+    assert (svr.optim.batch, svr.optim.accumulate, svr.data.max_tokens, svr.model.max_pixels) == (
+        16,
+        2,
+        2048,
+        512 * 512,
+    )
+
+
+def test_accelerate_configurations_are_complete() -> None:
+    from accelerate.commands.config.config_args import load_config_from_file
+
+    folder = files("chiasm.training").joinpath("accelerate")
+    kinds = {entry.name: str(load_config_from_file(str(entry)).distributed_type) for entry in folder.iterdir()}
+    expected = {
+        "cpu.yaml": "NO",
+        "multi-gpu.yaml": "MULTI_GPU",
+        "fsdp.yaml": "FSDP",
+        "deepspeed-zero3.yaml": "DEEPSPEED",
+    }
+    assert {name: kind.removeprefix("DistributedType.") for name, kind in kinds.items()} == expected
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"optim.rl": 1e-3}, "did you mean 'optim.lr'"),
+        ({"optim.lr": -1.0}, "optim.lr: Input should be greater than 0 .got -1.0, in nano"),
+        ({"optim.steps": 5}, "exactly one of epochs and steps"),
+        ({"model.train": []}, "nothing would move"),
+        ({"model.train": ["eyes"]}, "'vision', 'projector' or 'language'"),
+        ({"data.mixture": {"a": 0.0}}, "weight above 0"),
+        ({"data.curriculum": [{"share": 0.5, "mixture": {"a": 1.0}}]}, "sum to 0.5, not to 1"),
+    ],
+)
+def test_a_wrong_recipe_is_refused_with_its_key_and_rule(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        load_recipe("nano", changes)
+
+
+def test_recipes_are_found_by_name_or_path(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'nano'"):
+        load_recipe("nanno")
+    with pytest.raises(InvalidInput, match="no recipe at"):
+        load_recipe(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_text("[model\n")
+    with pytest.raises(InvalidInput, match="is not TOML"):
+        load_recipe(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_text(files("chiasm.training").joinpath("recipes", "nano.toml").read_text())
+    assert recipe_json(load_recipe(tmp_path / "mine.toml")) == recipe_json(load_recipe("nano"))
+
+
+@pytest.fixture
+def index() -> RowIndex:
+    """30 images with four questions each, of two levels."""
+    n = 120
+    programs = np.array([f"program-{number % 4}" for number in range(n)])
+    levels = np.array(["recognition" if number % 4 < 2 else "measurement" for number in range(n)])
+    characters = np.random.default_rng(0).integers(20, 400, n)
+    return RowIndex(np.arange(n) // 4, programs, levels, characters, (((64, 64),),) * n, "")
+
+
+def optim(**changes: object) -> OptimTable:
+    return OptimTable(**({"lr": 1e-3, "batch": 4, "steps": 15} | changes))
+
+
+def test_without_a_mixture_every_row_comes_once_per_pass(index: RowIndex) -> None:
+    plan = make_plan(index, DataTable(), optim(steps=None, epochs=2))
+    rows = [row for conversation in plan.conversations for row in conversation]
+    assert plan.steps == 60
+    assert np.bincount(rows, minlength=120).tolist() == [2] * 120
+
+
+def test_turns_join_questions_of_the_same_image_only(index: RowIndex) -> None:
+    plan = make_plan(index, DataTable(turns=3), optim(steps=None, epochs=1))
+    assert all(len({int(index.group[row]) for row in rows}) == 1 for rows in plan.conversations)
+    assert sorted(row for rows in plan.conversations for row in rows) == list(range(120))
+    assert {len(rows) for rows in plan.conversations} == {3, 1}
+
+
+def test_a_mixture_draws_programs_by_their_weights(index: RowIndex) -> None:
+    plan = make_plan(index, DataTable(mixture={"program-0": 3.0, "measurement": 1.0}), optim(steps=1500))
+    drawn = index.program[[rows[0] for rows in plan.conversations]]
+    shares = [float(np.mean(drawn == f"program-{number}")) for number in range(4)]
+    assert shares == pytest.approx([0.75, 0.0, 0.125, 0.125], abs=0.02)
+    with pytest.raises(UnknownName, match=r"did you mean 'program-\d'"):
+        make_plan(index, DataTable(mixture={"program-O": 1.0}), optim())
+
+
+def test_a_curriculum_keeps_its_stages_and_shares(index: RowIndex) -> None:
+    stages = ({"share": 0.25, "mixture": {"recognition": 1.0}}, {"share": 0.75, "mixture": {"measurement": 1.0}})
+    plan = make_plan(index, DataTable.model_validate({"curriculum": stages}), optim(steps=40, accumulate=2))
+    levels = [str(index.level[rows[0]]) for rows in plan.conversations]
+    assert levels == ["recognition"] * 80 + ["measurement"] * 240
+
+
+def test_batches_hold_conversations_of_similar_length(index: RowIndex) -> None:
+    plan = make_plan(index, DataTable(), optim(batch=8, steps=15))
+    lengths = index.characters[[rows[0] for rows in plan.conversations]].reshape(15, 8)
+    assert float(np.mean(np.ptp(lengths, axis=1))) < 0.2 * float(np.ptp(index.characters))
+    assert make_plan(index, DataTable(), optim(batch=8, steps=15)) == plan
+    assert make_plan(index, DataTable(), optim(batch=8, steps=15, seed=1)) != plan
