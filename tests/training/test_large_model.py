@@ -65,7 +65,9 @@ def test_two_steps_leave_the_language_model_bit_equal_and_move_vision_and_projec
     assert len(reply.tokens) <= 4
 
 
-@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # peft asks by the old name
+@pytest.mark.filterwarnings(
+    "ignore:.is_gradient_checkpointing. is deprecated:FutureWarning"
+)  # peft asks by the old name
 def test_adapters_train_by_themselves_and_merge_into_the_model(published: Path, spots: Path, tmp_path: Path) -> None:
     base = shutil.copytree(published, tmp_path / "base")
     result = train_sft(
