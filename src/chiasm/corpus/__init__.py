@@ -2,7 +2,9 @@
 
 from chiasm.corpus._build import BuildOptions, BuildSummary, build
 from chiasm.corpus._check import CheckReport, check
+from chiasm.corpus._check_report import write_check_report
 from chiasm.corpus._draw import Imaging, Patient
+from chiasm.corpus._export import EXPORTS, Export, export
 from chiasm.corpus._manifest import Manifest
 from chiasm.corpus._plan import Plan, make_plan
 from chiasm.corpus._presets import PRESETS, preset
@@ -10,12 +12,14 @@ from chiasm.corpus._progress import ConsoleReport, Progress
 from chiasm.corpus._workshop import CaseMaker, OpenWorkshop, Workshop
 
 __all__ = [
+    "EXPORTS",
     "PRESETS",
     "BuildOptions",
     "BuildSummary",
     "CaseMaker",
     "CheckReport",
     "ConsoleReport",
+    "Export",
     "Imaging",
     "Manifest",
     "OpenWorkshop",
@@ -25,6 +29,8 @@ __all__ = [
     "Workshop",
     "build",
     "check",
+    "export",
     "make_plan",
     "preset",
+    "write_check_report",
 ]
