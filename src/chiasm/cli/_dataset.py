@@ -1,0 +1,59 @@
+"""`chiasm check` and `chiasm export`: prove a data set, and write it in another form."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from chiasm.cli._parser import add_command, positive
+
+
+def add(commands: Any) -> None:
+    """Add the commands."""
+    parser = add_command(
+        commands,
+        "check",
+        run_check,
+        summary="Prove a data set: schema, hashes, gold answers, read-back, leaks, duplicates, balance.",
+        details=(
+            "Ends with status 1 where anything is wrong. Other people's Parquet is checked as far as its columns allow.\n\n"
+            "Examples:\n  chiasm check out/eyes\n  chiasm check out/eyes --out out/eyes-check   (also report.json and report.html)"
+        ),
+    )
+    parser.add_argument("data", metavar="DIR", help="a folder that `chiasm build` made, or any folder of Parquet")
+    parser.add_argument("--out", metavar="DIR", help="write the report as JSON and HTML into this folder")
+    parser.add_argument("--workers", type=positive(int, 1, 1024), metavar="N", help="processes (default: one per core)")
+    parser = add_command(
+        commands,
+        "export",
+        run_export,
+        summary="Write a data set in another program's form.",
+        details=(
+            "Forms: sharegpt (LLaMA-Factory), llava, openai (chat JSONL), coco, webdataset.\n\n"
+            "Example:\n  chiasm export out/eyes --form sharegpt --out out/eyes-sharegpt"
+        ),
+    )
+    parser.add_argument("data", metavar="DIR", help="a folder that `chiasm build` made")
+    parser.add_argument("--form", required=True, metavar="FORM", help="sharegpt, llava, openai, coco or webdataset")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+
+
+def run_check(args: argparse.Namespace) -> int:
+    """Check, print, and write the report where asked."""
+    from chiasm.corpus import check, write_check_report
+
+    report = check(args.data, workers=args.workers)
+    print(report.text())
+    if args.out:
+        for path in write_check_report(report, args.out):
+            print(f"report: {path}")
+    return 0 if report.ok else 1
+
+
+def run_export(args: argparse.Namespace) -> int:
+    """Export, then say what was written and how to use it."""
+    from chiasm.corpus import export
+
+    made = export(args.data, args.out, args.form)
+    print(f"{made.where}: {made.rows} rows, {made.images} images; tables: {', '.join(made.files)}")
+    return 0
