@@ -21,6 +21,7 @@ from chiasm.worlds.octa.anatomy._join import drop_lines, feed
 from chiasm.worlds.octa.anatomy._lattice import hash01
 from chiasm.worlds.octa.anatomy._network import Arrays, Network, tidy
 from chiasm.worlds.octa.anatomy._params import AnatomyParams
+from chiasm.worlds.octa.anatomy._ring import capillary_ring
 from chiasm.worlds.octa.anatomy._sheet import (
     LABEL_ARTERY,
     LABEL_FAZ,
@@ -127,13 +128,15 @@ def grow(params: AnatomyParams) -> Anatomy:
     moving = np.abs(flow.velocity_mm_s) > STILL_MM_S
     arrays, flow = arrays.select(moving), Flow(flow.pressure_mmhg, flow.velocity_mm_s[moving])
     graph = _to_graph(params, arrays, flow)
-    outline = _ring(sheets[0])
     tissue = {
         plan.layer: CellMap(_to_field(params, s.points_um), s.label, s.area_um2)
         for plan, s in zip(SHEETS, sheets, strict=True)
     }
     cells = arrays.cells.astype(np.int32)
-    return Anatomy(params, graph, params.fovea_um, _to_field(params, outline), tissue, cells)
+    outline = capillary_ring(
+        graph.position_um.astype(np.float64), graph.edges, cells, sheets[0].label, graph.layer == Layer.SVC
+    )
+    return Anatomy(params, graph, params.fovea_um, outline, tissue, cells)
 
 
 def _perfused_box(params: AnatomyParams) -> NDArray[np.float64]:
@@ -321,40 +324,6 @@ def _to_graph(params: AnatomyParams, arrays: Arrays, flow: Flow) -> VesselGraph:
         speed_mm_s=np.abs(flow.velocity_mm_s).astype(np.float32),
         pressure_mmhg=flow.pressure_mmhg[used].astype(np.float32),
     )
-
-
-def _ring(sheet: Sheet) -> NDArray[np.float64]:
-    """(K, 2) the closed ring of capillaries around the FAZ, in order."""
-    border = (sheet.label[sheet.sides] == LABEL_FAZ).sum(axis=1) == 1
-    return np.asarray(sheet.pos_um[_chain(sheet.edges[border])])
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _chain(edges: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Nodes of the longest closed walk through edges that form rings (each node on two of them)."""
-    n = len(edges)
-    used = np.zeros(n, np.bool_)
-    best = np.empty(0, np.int64)
-    for start in range(n):
-        if used[start]:
-            continue
-        used[start] = True
-        ring = [edges[start, 0]]
-        at = edges[start, 1]
-        while at != ring[0]:
-            found = False
-            for e in range(n):
-                if not used[e] and (edges[e, 0] == at or edges[e, 1] == at):
-                    ring.append(at)
-                    at = edges[e, 0] + edges[e, 1] - at
-                    used[e] = True
-                    found = True
-                    break
-            if not found:
-                break
-        if len(ring) > len(best):
-            best = np.array(ring)
-    return best
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
