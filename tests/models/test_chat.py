@@ -23,6 +23,7 @@ from chiasm.models import (
     load_chat,
     picture,
     prompt_of_row,
+    quicken,
 )
 
 SHORT = Decoding(max_tokens=6)
@@ -160,3 +161,22 @@ def test_what_is_no_vision_language_model_is_refused_by_name(tiny: Bundle, tiny_
     with pytest.raises(InvalidInput, match="has no chat template"):
         load_bundle(bare)
     assert json.loads((bare / "config.json").read_text())["model_type"] == "qwen3_vl"
+
+
+def test_the_quick_way_computes_what_the_published_way_computes(tiny_folder: Path) -> None:
+    rng = np.random.default_rng(1)
+    grey = np.repeat(rng.integers(0, 255, (64, 64, 1), dtype=np.uint8), 3, axis=2)
+    colour = rng.integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    for images in ([grey], [colour], [grey, colour]):
+        outputs = []
+        for quick in (False, True):
+            bundle = load_bundle(tiny_folder)
+            if quick:
+                quicken(bundle.model)
+            text = "<|vision_start|><|image_pad|><|vision_end|>" * len(images)
+            inputs = bundle.processor(text=text, images=images, return_tensors="pt")
+            logits = bundle.model(**inputs).logits
+            logits.pow(2).mean().backward()
+            outputs.append((logits.detach(), bundle.model.model.visual.patch_embed.proj.weight.grad))
+        for one, two in zip(*outputs, strict=True):
+            assert torch.allclose(one, two, atol=1e-5 * float(one.abs().max()))

@@ -14,6 +14,7 @@ from chiasm.errors import InvalidInput
 from chiasm.models._build import Bundle
 from chiasm.models._messages import GREEDY, Decoding, Message, Prompt, Reply
 from chiasm.models._pixels import PixelBudget, budget_of
+from chiasm.models._quick import install_quick
 
 
 class LocalChat:
@@ -34,6 +35,8 @@ class LocalChat:
         self.batch_size = batch_size
         self.budget: PixelBudget | None = budget_of(bundle.processor)
         self._model = bundle.model.to(self.device).eval()
+        if self.device.type == "cpu":
+            install_quick(self._model)
         self._tokenizer = bundle.processor.tokenizer
         self._ends = _end_tokens(self._model, self._tokenizer)
 

@@ -15,7 +15,7 @@ from transformers import PrinterCallback
 from trl import SFTConfig
 
 from chiasm.errors import InvalidInput
-from chiasm.models import Bundle, budget_of, quiet_transformers, save
+from chiasm.models import Bundle, budget_of, quicken, quiet_transformers, save
 from chiasm.training._collate import AnswerCollator, split_answers
 from chiasm.training._config import Recipe
 from chiasm.training._guards import blind_check, check_lengths, check_sizes, require_looking
@@ -41,6 +41,8 @@ class Run:
         self.recipe, self.bundle, self.store, self.index = recipe, bundle, store, index
         self.folder, self.say = folder, say
         self._apply_pixels()
+        if not torch.cuda.is_available():
+            quicken(bundle.model)
         self.collate = AnswerCollator(bundle.processor, max_tokens=recipe.data.max_tokens)
         self.plan = make_plan(index, recipe.data, recipe.optim, devices=_devices())
 

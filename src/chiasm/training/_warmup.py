@@ -23,7 +23,7 @@ import torch
 from torch.nn import functional
 
 from chiasm.errors import InvalidInput
-from chiasm.models import Bundle, budget_of, save
+from chiasm.models import Bundle, budget_of, quicken, save
 from chiasm.training._config import WarmupTable
 from chiasm.training._dense import DenseSample, DenseSource
 from chiasm.training._guards import check_finite
@@ -129,6 +129,8 @@ class _Warmup:
         self.table, self.bundle, self.source, self.budget = table, bundle, source, budget
         self.cells = budget.factor_px // table.cell_px
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        if self.device.type == "cpu":
+            quicken(bundle.model)
         self.tower = bundle.model.to(self.device).model.visual.train().requires_grad_(True)
         torch.manual_seed(table.seed)
         hidden = bundle.model.config.vision_config.out_hidden_size
