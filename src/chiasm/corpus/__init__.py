@@ -3,6 +3,7 @@
 from chiasm.corpus._build import BuildOptions, BuildSummary, build
 from chiasm.corpus._check import CheckReport, check
 from chiasm.corpus._check_report import write_check_report
+from chiasm.corpus._describe import describe
 from chiasm.corpus._draw import Imaging, Patient
 from chiasm.corpus._export import EXPORTS, Export, export
 from chiasm.corpus._manifest import Manifest
@@ -29,6 +30,7 @@ __all__ = [
     "Workshop",
     "build",
     "check",
+    "describe",
     "export",
     "make_plan",
     "preset",

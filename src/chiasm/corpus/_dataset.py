@@ -53,9 +53,8 @@ def open_dataset(where: str | Path) -> DataSet:
         splits = sorted(manifest.plan["splits"], key=len, reverse=True)
         paths = sorted((root / "data").glob("*.parquet"))
         named = [(next((s for s in splits if p.name.startswith(f"{s}-")), ""), p) for p in paths]
-        order = {split: i for i, split in enumerate(manifest.plan["splits"])}
         files = [DataFile(split, path) for split, path in named if split]
-        return DataSet(root, manifest, tuple(sorted(files, key=lambda f: (order[f.split], f.path))))
+        return DataSet(root, manifest, tuple(sorted(files, key=lambda f: (split_rank(f.split), f.path))))
     paths = sorted(
         p for p in root.rglob("*.parquet") if not any(part.startswith(".") for part in p.relative_to(root).parts)
     )
@@ -63,6 +62,12 @@ def open_dataset(where: str | Path) -> DataSet:
         msg = f"{root} holds neither a manifest.json nor Parquet files: nothing to read"
         raise InvalidInput(msg)
     return DataSet(root, None, tuple(DataFile(_split_by_name(p.relative_to(root)), p) for p in paths))
+
+
+def split_rank(split: str) -> tuple[int, str]:
+    """Sort key that puts train, validation and test first, in this order."""
+    known = ("train", "validation", "test")
+    return (known.index(split) if split in known else len(known), split)
 
 
 def open_parquet(path: Path) -> pq.ParquetFile:

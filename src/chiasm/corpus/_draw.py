@@ -19,7 +19,7 @@ from chiasm.corpus._plan import Plan
 _PLASTIC: Final = 1.324717957244746
 _STEP_STAGE: Final = 1 / _PLASTIC
 _STEP_SPLIT: Final = 1 / _PLASTIC**2
-T = TypeVar("T")
+T = TypeVar("T", str, float)
 
 DRAW, WORLD, QUESTIONS = range(3)
 """Last word of the spawn key: what a stream of patient k is for."""
@@ -92,11 +92,11 @@ def draw_patient(plan: Plan, index: int) -> Patient:
 
 
 def at(weights: Mapping[T, float], u: float) -> T:
-    """The key that u in [0, 1) falls on when the weights are laid end to end."""
+    """The key that u in [0, 1) falls on when the weights are laid end to end, in the keys' own order: a mapping has none."""
     total = sum(weights.values())
     reached = 0.0
     last: T | None = None
-    for key, weight in weights.items():
+    for key, weight in sorted(weights.items()):
         if weight > 0:
             last = key
             reached += weight
