@@ -53,7 +53,7 @@ def _stages(figure: Any, found: Statistics) -> None:
         axes.bar_label(bars, fontsize=7)
     axes.set_xticks(left + 0.4 - width / 2, [name or "unknown" for name in names])
     axes.set_ylabel("images")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=8)
     _plain(axes)
 
 
@@ -72,7 +72,7 @@ def _questions(figure: Any, found: Statistics) -> None:
     axes.invert_yaxis()
     axes.set_xlabel("questions")
     axes.tick_params(axis="y", labelsize=7)
-    axes.legend(frameon=False)
+    figure.legend(loc="outside upper right", ncols=4, frameon=False, fontsize=8)
     _plain(axes)
 
 
