@@ -204,6 +204,7 @@ def test_perfect_boxes_have_ap_one() -> None:
 # Masks, against MONAI
 
 
+@pytest.mark.slow  # importing MONAI takes longer than all other tests of this file
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # inside MONAI
 def test_dice_and_hausdorff_equal_monai() -> None:
     pytest.importorskip("monai")
@@ -220,6 +221,13 @@ def test_dice_and_hausdorff_equal_monai() -> None:
         assert dice(a, b) == pytest.approx(float(compute_dice(ta, tb)), abs=1e-6)
         reference = float(compute_hausdorff_distance(ta, tb, percentile=95, spacing=(0.5, 2.0)))
         assert hausdorff_95(a, b, spacing=(0.5, 2.0)) == pytest.approx(reference, abs=1e-5)
+
+
+def test_hausdorff_of_shifted_squares_is_the_shift() -> None:
+    a, b = np.zeros((30, 30), bool), np.zeros((30, 30), bool)
+    a[5:15, 5:15], b[5:15, 9:19] = True, True
+    assert hausdorff_95(a, b, spacing=(1, 0.5)) == pytest.approx(2.0)
+    assert dice(a, b) == pytest.approx(0.6)
 
 
 def test_empty_masks() -> None:

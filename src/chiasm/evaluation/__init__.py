@@ -1,1 +1,35 @@
 """Evaluation: figures with intervals on synthetic and real data, baselines, and reports."""
+
+from chiasm.evaluation._chat_model import ChatModel
+from chiasm.evaluation._comparisons import Pair
+from chiasm.evaluation._evaluate import Evaluation, Outcome, evaluate, examine
+from chiasm.evaluation._exams import load_exam
+from chiasm.evaluation._figures import Row
+from chiasm.evaluation._model import Fingerprinted, Model, SavedAnswers, load_model
+from chiasm.evaluation._pixels import low_flow_share
+from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, Reply, make_exam
+from chiasm.evaluation._settings import EvaluationOptions
+
+__all__ = [
+    "ChatModel",
+    "Evaluation",
+    "EvaluationOptions",
+    "Exam",
+    "ExamItem",
+    "Fingerprinted",
+    "Model",
+    "Outcome",
+    "Overlay",
+    "Pair",
+    "Picture",
+    "Question",
+    "Reply",
+    "Row",
+    "SavedAnswers",
+    "evaluate",
+    "examine",
+    "load_exam",
+    "load_model",
+    "low_flow_share",
+    "make_exam",
+]

@@ -15,13 +15,13 @@ from pydantic import ValidationError
 from chiasm.case import term
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
-from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
+from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.evaluation._real import real_exam
 from chiasm.questions import Key
 from chiasm.sources import split_source
 
 _COLUMNS = ("item_id", "case_id", "patient_id", "program", "level", "stage", "split", "question", "key", "images")
-_OPTIONAL = ("trace", "facts", "views", "findings")
+_OPTIONAL = ("trace", "facts", "views", "findings", "evidence")
 
 
 def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, seed: int = 0) -> Exam:
@@ -136,7 +136,18 @@ def _item(row: dict[str, Any], shared: dict[str, Picture]) -> ExamItem:
         fov_mm=_fov_mm(views[0]) if views else None,
         groups=_groups(row, views),
         trace_json=row.get("trace") or "",
+        overlays=tuple(_overlays(row, pictures)),
     )
+
+
+def _overlays(row: Mapping[str, Any], pictures: list[Picture]) -> Iterator[Overlay]:
+    """Boxes of the findings that prove the answer."""
+    wanted = {e["finding_id"] for e in json.loads(row.get("evidence") or "[]")}
+    for finding in row.get("findings") or []:
+        box, at = finding["box"], finding["image"]
+        if finding["finding_id"] in wanted and box and len(box) == 4 and at < len(pictures):
+            height, width = pictures[at].size()
+            yield Overlay(at, (box[0] / height, box[1] / width, box[2] / height, box[3] / width), finding["term"])
 
 
 def _fov_mm(view: Mapping[str, Any]) -> float | None:

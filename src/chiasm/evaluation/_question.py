@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
@@ -19,6 +20,16 @@ from PIL import Image
 
 from chiasm.errors import InvalidInput
 from chiasm.questions import Key, Trace
+
+
+class Overlay(NamedTuple):
+    """Where the evidence for an answer lies, to draw over a picture."""
+
+    picture: int
+    """Index into the question's pictures."""
+    box: tuple[float, float, float, float]
+    """(top, left, bottom, right) as shares of the picture's height and width."""
+    label: str
 
 
 class Picture(NamedTuple):
@@ -42,6 +53,11 @@ class Picture(NamedTuple):
         sink = io.BytesIO()
         Image.fromarray(pixels).save(sink, "PNG", compress_level=3)
         return cls.from_png(sink.getvalue())
+
+    def size(self) -> tuple[int, int]:
+        """(height, width), from the PNG's header."""
+        width, height = struct.unpack(">II", self.png[16:24])
+        return height, width
 
     def array(self) -> NDArray[np.uint8]:
         """(H, W) or (H, W, 3) uint8 pixels."""
@@ -101,6 +117,8 @@ class ExamItem:
     """Subgroups it belongs to: {"age": ">= 40", "sex": "F"}."""
     trace_json: str = ""
     """The item's trace, kept as text until someone asks for it."""
+
+    overlays: tuple[Overlay, ...] = ()
 
     def trace(self) -> Trace | None:
         """The steps that prove the answer, where the data hold them."""

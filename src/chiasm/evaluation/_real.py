@@ -19,7 +19,7 @@ from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
 from chiasm.measure import Stage
 from chiasm.questions import CategoryAnswer, Item, Key, ask_all, language
-from chiasm.sources import Problem, read_source
+from chiasm.sources import Problem, read_octa500, read_source
 
 STAGES: Final = tuple(stage.value for stage in Stage)
 DR_CLASSES: Final = ("healthy", "dr")
@@ -34,7 +34,11 @@ def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
         seed: Of the wording, where a program words its question.
     """
     found: list[Problem] = []
-    cases = read_source(f"{name}:{path}", on_problem=found.append)
+    cases = (
+        read_octa500(path, masks=False, on_problem=found.append)
+        if name == "octa500"
+        else read_source(f"{name}:{path}", on_problem=found.append)
+    )
     items = list(_MAKERS[name](cases, seed))
     return make_exam(name, items, [f"{p.where}: {p.what}" for p in found])
 

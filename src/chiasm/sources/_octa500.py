@@ -50,7 +50,9 @@ class _Eye(NamedTuple):
     masks: dict[str, Path]
 
 
-def read_octa500(root: str | Path, *, fov_mm: int | None = None, on_problem: OnProblem | None = None) -> Iterator[Case]:
+def read_octa500(
+    root: str | Path, *, fov_mm: int | None = None, masks: bool = True, on_problem: OnProblem | None = None
+) -> Iterator[Case]:
     """Cases of OCTA-500, one per eye, in order of id.
 
     Each has the view "octa" (uint8, the ILM to OPL maximum projection, spacing from the field of view), the facts `disease`
@@ -59,6 +61,7 @@ def read_octa500(root: str | Path, *, fov_mm: int | None = None, on_problem: OnP
     Args:
         root: The folder in either layout.
         fov_mm: 3 or 6 for one subset only; None for both.
+        masks: Whether to read the masks; without them reading is three times as fast.
         on_problem: Called for each unreadable eye, which is left out; None raises at the first.
 
     Raises:
@@ -78,7 +81,7 @@ def read_octa500(root: str | Path, *, fov_mm: int | None = None, on_problem: OnP
             continue
         seen.add(eye.eye_id)
         try:
-            case = _case(eye, base)
+            case = _case(eye if masks else eye._replace(masks={}), base)
         except InvalidInput as error:
             report(on_problem, f"id {eye.eye_id}", str(error))
             continue

@@ -1,0 +1,111 @@
+"""The files of an evaluation: figures as JSON, every answer as JSON Lines, the leaderboard as CSV, the report as HTML."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chiasm.evaluation._settings import write_whole
+
+if TYPE_CHECKING:
+    from chiasm.evaluation._evaluate import Evaluation
+
+SCHEMA_VERSION = 1
+REPORT = "report.json"
+LEADERBOARD_COLUMNS = (
+    "model", "data", "fov_mm", "task", "metric", "value", "lo", "hi", "n", "n_unscored", "data_sha256",
+    "model_fingerprint", "command", "commit", "seed",
+)  # fmt: skip
+_LEADING = ("balanced_accuracy", "auc", "score", "quadratic_kappa")
+
+
+def write_evaluation(evaluation: Evaluation, out: Path) -> None:
+    """Write every file, each whole."""
+    from chiasm.evaluation.report import render_report
+
+    write_whole(out / REPORT, json.dumps(report_json(evaluation), indent=1, allow_nan=False) + "\n")
+    write_whole(out / "items.jsonl", "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in _items(evaluation)))
+    write_whole(out / "leaderboard.csv", leaderboard_csv(evaluation))
+    write_whole(out / "report.html", render_report(evaluation))
+
+
+def report_json(evaluation: Evaluation) -> dict[str, Any]:
+    """Everything that the report says in numbers."""
+    from chiasm.evaluation._comparisons import win_tie_loss
+
+    rows = [r.to_json() for r in evaluation.rows]
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "about": evaluation.about,
+        "rows": [r for r in rows if r["group"] == "all"],
+        "subgroup_rows": [r for r in rows if r["group"] != "all"],
+        "comparisons": [p.to_json() for o in evaluation.outcomes for p in o.pairs],
+        "win_tie_loss": [{"data": o.exam.name, **t} for o in evaluation.outcomes for t in win_tie_loss(o.pairs)],
+        "warnings": list(evaluation.warnings),
+        "asking": [
+            {
+                "data": o.exam.name,
+                "model": name,
+                "n": len(a.replies),
+                "n_cached": a.n_cached,
+                "seconds": round(a.seconds, 3),
+                "unscored": dict(a.problems),
+            }
+            for o in evaluation.outcomes
+            for name, a in o.answers.items()
+        ],
+    }
+
+
+def leaderboard_csv(evaluation: Evaluation) -> str:
+    """The leading figures of the models, each with what is needed to repeat it; cells that a sheet would run are quoted."""
+    sink = io.StringIO()
+    writer = csv.DictWriter(sink, LEADERBOARD_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    about = evaluation.about
+    for outcome in evaluation.outcomes:
+        for row in outcome.rows:
+            if row.model not in outcome.models or row.group != "all" or row.metric not in _LEADING:
+                continue
+            plain = {k: v for k, v in row.to_json().items() if k in LEADERBOARD_COLUMNS}
+            plain |= {
+                "data_sha256": outcome.exam.sha256,
+                "model_fingerprint": about["models"].get(row.model, ""),
+                "command": about["command"],
+                "commit": about["commit"],
+                "seed": evaluation.options.seed,
+            }
+            writer.writerow({k: _safe(v) for k, v in plain.items()})
+    return sink.getvalue()
+
+
+def _safe(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets a leading apostrophe."""
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@") else value
+
+
+def _items(evaluation: Evaluation) -> list[dict[str, Any]]:
+    return [
+        {
+            "data": o.exam.name,
+            "model": name,
+            "item_id": m.item.item_id,
+            "patient_id": m.item.patient_id,
+            "task": m.item.task,
+            "truth": m.item.truth or None,
+            "text": m.reply.text,
+            "scores": None if m.reply.scores is None else dict(m.reply.scores),
+            "problem": m.reply.problem,
+            "answer": m.tolerant.answer,
+            "exact": m.tolerant.exact if m.scored else None,
+            "exact_strict": m.strict.exact if m.scored else None,
+            "graded": m.tolerant.graded if m.scored else None,
+            "reason": m.tolerant.reason,
+        }
+        for o in evaluation.outcomes
+        for name, marked in o.marks.items()
+        for m in marked
+    ]
