@@ -41,10 +41,12 @@ from chiasm.questions import (
     Key,
     NumberAnswer,
     Skip,
+    Statement,
     Step,
     Style,
     Trace,
     YesNoAnswer,
+    language,
 )
 
 SIZE = 48
@@ -83,7 +85,8 @@ def fake_ask(
     """Four tiny programs with typed keys; one of them is often ambiguous."""
     view_id = view_ids[0]
     seen = list(case.case.find("capillary dropout", view_id=view_id, visible=True))
-    statement = f"{len(seen)} areas of capillary dropout are seen."
+    slots: dict[str, Any] = {"term": "capillary dropout"}
+    said = Statement(key="found", slots=slots | {"n": len(seen)}) if seen else Statement(key="absent", slots=slots)
     if program == "dropout present":
         prompt, key = "Is there capillary dropout?", Key(expects="yesno", answer=YesNoAnswer(yes=bool(seen)))
     elif program == "dropout half":
@@ -116,8 +119,8 @@ def fake_ask(
         images=(ImageRef(view_id=view_id),),
         prompt=prompt,
         key=key,
-        reasoning=statement,
-        trace=Trace(steps=(Step(op="count", result=len(seen), evidence=evidence),)),
+        reasoning=language(language_name).reasoning([said], style, rng),
+        trace=Trace(steps=(Step(op="count", result=len(seen), evidence=evidence, statements=(said,)),)),
     )
 
 

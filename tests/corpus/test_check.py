@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -112,6 +113,17 @@ def wrong_gold(folder: Path) -> None:
 def other_words(folder: Path) -> None:
     def edit(rows: Rows) -> None:
         rows[3]["reasoning"] = "Seven areas of capillary dropout are seen."
+
+    replant(folder, TRAIN, edit)
+
+
+def one_finding_more(folder: Path) -> None:
+    def edit(rows: Rows) -> None:
+        row = next(r for r in rows if " area" in r["reasoning"])
+        lie = re.sub(r"\b(One|Two|Three|[123])\b", "Seven", row["reasoning"], count=1)
+        assert lie != row["reasoning"]
+        said = row["messages"][1]["content"][0]
+        said["text"], row["reasoning"] = said["text"].replace(row["reasoning"], lie), lie
 
     replant(folder, TRAIN, edit)
 
@@ -257,7 +269,8 @@ PLANTED: list[tuple[Callable[[Path], None], set[str]]] = [
     (lose_a_file, {"manifest"}),
     (add_a_file, {"manifest", "item id", "repeated question"}),
     (wrong_gold, {"gold answer"}),
-    (other_words, {"wording"}),
+    (other_words, {"wording", "read-back"}),
+    (one_finding_more, {"read-back"}),
     (unhashed_edit, {"row hash"}),
     (same_image_in_both_splits, {"exact duplicate", "repeated question"}),
     (near_copy, {"near duplicate"}),

@@ -17,7 +17,10 @@ def test_rows_train_a_model_unchanged(make, tmp_path):
 
     make("set", fake_plan(patients=8))
     data = datasets.load_dataset(
-        "parquet", data_files=str(tmp_path / "set/data/train-*.parquet"), split="train", cache_dir=str(tmp_path / "cache")
+        "parquet",
+        data_files=str(tmp_path / "set/data/train-*.parquet"),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
     )
     texts = [part["text"] or "" for row in data for message in row["messages"] for part in message["content"]]
     bundle = build("tiny", seed=0, texts=texts)

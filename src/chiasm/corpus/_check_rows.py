@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ from chiasm.corpus._problem import Problems
 from chiasm.corpus._rows import row_hash
 from chiasm.corpus._schema import ITEMS, JSON_COLUMNS
 from chiasm.errors import InvalidInput
-from chiasm.questions import ChoiceAnswer, Key, score, write_answer
+from chiasm.questions import ChoiceAnswer, Key, Trace, language, score, write_answer
+from chiasm.questions.language import shown_slots
 
 MAX_PIXELS = 64_000_000
 
@@ -115,6 +117,7 @@ class _RowCheck:
         self.found.graphs.update(self.row["graphs"])
         self._json()
         self._answer()
+        self._reasoning()
         self._regions(sizes)
 
     def _tell(self, rule: str, message: str) -> None:
@@ -204,6 +207,21 @@ class _RowCheck:
         self.found.answers[(row["program"], key.answer.kind, row["answer"])] += 1
         if isinstance(key.answer, ChoiceAnswer):
             self.found.letters[(len(key.options), key.answer.letter)] += 1
+
+    def _reasoning(self) -> None:
+        """What the grammar reads from the reasoning is what the trace proves, in the same order."""
+        try:
+            proved = Trace.model_validate_json(self.row["trace"]).statements
+            read = language(self.row["language"]).read_back(self.row["reasoning"])
+        except (ValidationError, ValueError) as error:
+            self._tell("read-back", str(error).splitlines()[0])
+            return
+        said = [(s.key, s.slots) for s in read]
+        wanted = [(s.key, shown_slots(s.slots)) for s in proved]
+        for number, (a, b) in enumerate(itertools.zip_longest(said, wanted)):
+            if a != b:
+                self._tell("read-back", f"sentence {number} says {a}, the trace proves {b}")
+                return
 
     def _regions(self, sizes: list[tuple[int, int]]) -> None:
         known = set()

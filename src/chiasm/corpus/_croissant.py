@@ -196,6 +196,8 @@ _ABOUT = {
     "program": "the question program",
     "level": "where the question stands in the curriculum",
     "form": "free or multiple choice",
+    "language": "language of question and reasoning",
+    "style": "length and tone of the reasoning",
     "stage": "stage of disease, all findings counted",
     "images": "the images, PNG, in the order of the image items in messages",
     "messages": "question and answer as chat messages; content items own type and text only",

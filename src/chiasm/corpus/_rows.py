@@ -57,6 +57,8 @@ class CaseRows:
             "program": item.program,
             "level": item.stage,
             "form": item.form,
+            "language": item.language,
+            "style": item.style,
             "messages": messages,
             "question": item.prompt,
             "options": list(item.options),

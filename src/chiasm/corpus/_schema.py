@@ -65,6 +65,8 @@ ITEMS = pa.schema(
         ("program", _TEXT),
         ("level", _TEXT),  # where the question stands in the curriculum
         ("form", _TEXT),  # free or choice
+        ("language", _TEXT),
+        ("style", _TEXT),  # length and tone of the reasoning
         ("stage", _TEXT),  # stage of disease of the first image's eye and visit, all findings counted
         ("images", pa.list_(_IMAGE)),
         ("messages", pa.list_(MESSAGE)),
