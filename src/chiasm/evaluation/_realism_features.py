@@ -7,15 +7,18 @@ that a profile cannot win by tuning to the judge.
     spectrum*      radial power in log bands, share along rows and columns
     contrast*      spread of differences of Gaussians at scales of 1 to 16 px
     eccentricity*  grey in rings around the centre of the field
-    texture        local binary patterns, co-occurrence, autocorrelation, tails of the contrast bands
+    grain*         autocorrelation, tails and patchiness of the contrast bands
+    pattern*       local binary patterns at three radii
+    cooccurrence   contrast, homogeneity, energy and correlation of grey-level pairs
     runs           lengths of bright and dark runs along rows and along columns, line-to-line steps
-    topology       Euler number and components over thresholds, sizes of dark holes
-    vessels        Hessian ridge strength over scales, orientation coherence, wide-vessel share, skeleton length
+    topology*      Euler number and components over thresholds, sizes of dark holes
+    vessels*       Hessian ridge strength over scales, orientation coherence, wide-vessel share, skeleton length
     fovea          depth, size, noise and edge of the central dark zone, low-flow share
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -24,7 +27,7 @@ from scipy import ndimage
 
 from chiasm.errors import InvalidInput
 
-FITTED_FAMILIES = ("histogram", "spectrum", "contrast", "eccentricity")
+FITTED_FAMILIES = ("histogram", "spectrum", "contrast", "eccentricity", "grain", "pattern", "topology", "vessels")
 """Families that calibration also matches."""
 
 Image = NDArray[np.float64]
@@ -82,7 +85,7 @@ def _spectrum(grey: Image, _: NDArray[np.uint8]) -> dict[str, float]:
     radius = np.hypot(row, col)
     edges = np.concatenate([np.geomspace(0.006, 0.5, 13), [0.71]])
     out = {}
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in itertools.pairwise(edges):
         out[f"band {low:.3f}"] = np.log10(power[(radius >= low) & (radius < high)].mean() + 1e-12)
     angle = np.arctan2(np.broadcast_to(row, radius.shape), np.broadcast_to(col, radius.shape))
     for name, low, high in (("low", 0.01, 0.05), ("middle", 0.05, 0.2), ("high", 0.2, 0.5)):
@@ -107,7 +110,7 @@ def _eccentricity(grey: Image, _: NDArray[np.uint8]) -> dict[str, float]:
     return out | {f"ring {i} spread": rings[i].std() for i in (0, 2, 4, 8)}
 
 
-def _texture(grey: Image, pixels: NDArray[np.uint8]) -> dict[str, float]:
+def _grain(grey: Image, _: NDArray[np.uint8]) -> dict[str, float]:
     out: dict[str, float] = {}
     for scale, band in _bands(grey):
         sd = max(float(band.std()), 1e-9)
@@ -121,21 +124,21 @@ def _texture(grey: Image, pixels: NDArray[np.uint8]) -> dict[str, float]:
         out[f"autocorrelation rows {lag}"] = (high[:-lag] * high[lag:]).mean() / variance
         out[f"autocorrelation columns {lag}"] = (high[:, :-lag] * high[:, lag:]).mean() / variance
     out["autocorrelation diagonal"] = (high[:-1, :-1] * high[1:, 1:]).mean() / variance
-    return out | _binary_patterns(pixels) | _cooccurrence(pixels)
+    return out
 
 
-def _binary_patterns(pixels: NDArray[np.uint8]) -> dict[str, float]:
+def _pattern(_: Image, pixels: NDArray[np.uint8]) -> dict[str, float]:
     from skimage.feature import local_binary_pattern
 
     out: dict[str, float] = {}
     for radius in (1, 2, 4):
         codes = local_binary_pattern(pixels, 8, radius, method="uniform").astype(int)
         shares = np.bincount(codes.ravel(), minlength=10) / codes.size
-        out |= {f"pattern {radius}.{k}": share for k, share in enumerate(shares)}
+        out |= {f"{radius}.{k}": share for k, share in enumerate(shares)}
     return out
 
 
-def _cooccurrence(pixels: NDArray[np.uint8]) -> dict[str, float]:
+def _cooccurrence(_: Image, pixels: NDArray[np.uint8]) -> dict[str, float]:
     from skimage.feature import graycomatrix, graycoprops
 
     table = graycomatrix(pixels // 16, [1, 2, 4, 8], [0, np.pi / 2], levels=16, symmetric=True, normed=True)
@@ -262,7 +265,9 @@ _FAMILIES: dict[str, Callable[[Image, NDArray[np.uint8]], dict[str, float]]] = {
     "spectrum": _spectrum,
     "contrast": _contrast,
     "eccentricity": _eccentricity,
-    "texture": _texture,
+    "grain": _grain,
+    "pattern": _pattern,
+    "cooccurrence": _cooccurrence,
     "runs": _runs,
     "topology": _topology,
     "vessels": _vessels,

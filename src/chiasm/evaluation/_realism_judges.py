@@ -5,7 +5,7 @@ Every judge gives each image one held-out score (high: synthetic), averaged over
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -41,7 +41,7 @@ def judge_features(
     from sklearn.svm import SVC
 
     quantiles = max(4, min(50, len(features) // 3))
-    makers = {
+    makers: dict[str, Callable[[], Any]] = {
         "forest": lambda: ExtraTreesClassifier(400, min_samples_leaf=2, random_state=seed),
         "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=0.05, max_iter=2000)),
         "kernel machine": lambda: make_pipeline(
@@ -109,7 +109,8 @@ def _patches(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.
     windows = np.lib.stride_tricks.sliding_window_view(pixels, (PATCH_PX, PATCH_PX))
     rows = rng.integers(0, windows.shape[0], _PATCHES_PER_IMAGE)
     cols = rng.integers(0, windows.shape[1], _PATCHES_PER_IMAGE)
-    return windows[rows, cols].reshape(_PATCHES_PER_IMAGE, -1).astype(np.float32) / 255
+    chosen = windows[rows, cols].reshape(_PATCHES_PER_IMAGE, -1)
+    return np.asarray(chosen, dtype=np.float32) / np.float32(255)
 
 
 def _learn_words(patches: NDArray[np.float32], seed: int) -> Any:

@@ -21,7 +21,8 @@ _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>Realism r
 <style>body{font:16px/1.45 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#111;background:#fff}
 table{border-collapse:collapse;margin:1rem 0}td,th{padding:.25rem .7rem;border-bottom:1px solid #ccc;text-align:left}
 td.n{text-align:right;font-variant-numeric:tabular-nums}img{width:100%;image-rendering:pixelated}
-.row{display:grid;grid-template-columns:repeat(4,1fr);gap:.5rem;margin:.5rem 0}figure{margin:0}figcaption{font-size:.85rem;color:#444}
+.row{display:grid;grid-template-columns:repeat(4,1fr);gap:.5rem;margin:.5rem 0}
+figure{margin:0}figcaption{font-size:.85rem;color:#444}
 </style><h1>Realism report</h1>
 <p>{{ n }} synthetic against {{ m }} real images, seed {{ seed }}. AUC 0.5: the judge cannot tell them apart; 1: it always can.
 The last column is the same judge on two halves of the real images: what no difference looks like.</p>
@@ -30,13 +31,18 @@ The last column is the same judge on two halves of the real images: what no diff
 <td class=n>{{ '%.3f'|format(e.lo) }} to {{ '%.3f'|format(e.hi) }}</td>
 <td class=n>{{ '%.3f (%.3f to %.3f)'|format(r.value, r.lo, r.hi) if r else '' }}</td></tr>{% endfor %}</table>
 <p>Mean Kolmogorov-Smirnov distance over {{ ks_count }} features: <b>{{ '%.3f'|format(ks_mean) }}</b>.
-Coverage {{ '%.2f'|format(coverage) }} (real halves: {{ '%.2f'|format(real_coverage) }}), density {{ '%.2f'|format(density) }}.</p>
-<h2>What tells them apart</h2><table><tr><th>feature</th><th>distance</th><th>share of the forest's decisions</th></tr>
-{% for name, ks, share in worst %}<tr><td>{{ name }}</td><td class=n>{{ '%.2f'|format(ks) }}</td><td class=n>{{ '%.3f'|format(share) }}</td></tr>
+Coverage {{ '%.2f'|format(coverage) }} (real halves: {{ '%.2f'|format(real_coverage) }}),
+density {{ '%.2f'|format(density) }}.</p>
+<h2>What tells them apart</h2><table><tr><th>feature</th><th>distance</th><th>share of the
+forest's decisions</th></tr>
+{% for name, ks, share in worst %}<tr><td>{{ name }}</td><td class=n>{{ '%.2f'|format(ks) }}</td>
+<td class=n>{{ '%.3f'|format(share) }}</td></tr>
 {% endfor %}</table>
 <h2>Synthetic images and their nearest real ones</h2>
-{% for synthetic, neighbours in pairs %}<div class=row><figure><img alt="synthetic image" src="{{ synthetic }}"><figcaption>synthetic</figcaption></figure>
-{% for picture, number in neighbours %}<figure><img alt="real image" src="{{ picture }}"><figcaption>real, no. {{ number }}</figcaption></figure>{% endfor %}</div>
+{% for synthetic, neighbours in pairs %}<div class=row>
+<figure><img alt="synthetic image" src="{{ synthetic }}"><figcaption>synthetic</figcaption></figure>
+{% for picture, number in neighbours %}
+<figure><img alt="real image" src="{{ picture }}"><figcaption>real, no. {{ number }}</figcaption></figure>{% endfor %}</div>
 {% endfor %}</html>
 """
 

@@ -71,7 +71,8 @@ class Eye:
         graph: Perfused vessels; positions in the field's own micrometres.
         blobs: Perfused ellipses.
         fovea_um: (row, col) of the foveal centre [um]; may lie outside the field.
-        faz_radius_um: Radius of the disc with the area of the foveal avascular zone [um]; the pit scales with it.
+        faz_radius_um: Radius of the disc with the area of the healthy foveal avascular zone [um]; the pit scales with it, and
+            does not grow when disease enlarges the zone.
     """
 
     graph: VesselGraph

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from chiasm.case import Layer, Vessel, VesselGraph
 from chiasm.worlds.octa.imaging._blobs import render_blobs
@@ -13,14 +14,16 @@ from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._noise import Field, Stream, generator, smooth_field
 from chiasm.worlds.octa.imaging._params import ImagingParams, Slab
 from chiasm.worlds.octa.imaging._raster import render_capsules, select_edges
+from chiasm.worlds.octa.imaging._streaks import cell_directions
 
 SLAB_LAYERS: dict[Slab, tuple[Layer, ...]] = {
-    "inner": (Layer.SVC, Layer.ICP, Layer.DCP),
-    "svc": (Layer.SVC,),
+    "inner": (Layer.VITREOUS, Layer.SVC, Layer.ICP, Layer.DCP),
+    "svc": (Layer.VITREOUS, Layer.SVC),
     "dvc": (Layer.ICP, Layer.DCP),
     "vri": (Layer.VITREOUS,),
 }
-"""Layers whose vessels a slab projects."""
+"""Layers whose vessels a slab projects. Slabs that begin at the inner limiting membrane catch vitreous vessels in part, by
+`ImagingParams.vitreous_leak`, as new vessels lie right on it."""
 
 _WIDE = (Vessel.ARTERY, Vessel.VEIN, Vessel.IRMA, Vessel.NEOVESSEL)
 _MEAN_REFERENCE_UM = 20.0
@@ -29,7 +32,7 @@ _MEAN_REFERENCE_UM = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """Coverage by perfused vessels, weighted by their speed's contrast, each (size, size) float32."""
+    """Coverage by perfused vessels, weighted by their speed's contrast, each (size, size) float32, and where they run."""
 
     wide: Field
     """Arteries, veins, IRMA, neovessels and blobs."""
@@ -37,12 +40,16 @@ class Flow:
     """Capillaries of the superficial complex (and of the vitreous)."""
     deep: Field
     """Capillaries of the intermediate and deep plexus."""
+    direction: NDArray[np.float32]
+    """(n, n, 2) double-angle vectors of the capillaries' mean direction per cell (see `_streaks`)."""
 
 
 def project(eye: Eye, params: ImagingParams) -> Flow:
     """Project the slab's vessels onto the image."""
     layers = SLAB_LAYERS[params.slab]
     weight = speed_contrast(eye.graph, params.saturation_mm_s)
+    if params.slab != "vri":
+        weight = np.where(eye.graph.layer == int(Layer.VITREOUS), weight * np.float32(params.vitreous_leak), weight)
     shallow = tuple(layer for layer in layers if layer in (Layer.VITREOUS, Layer.SVC))
     deeper = tuple(layer for layer in layers if layer in (Layer.ICP, Layer.DCP))
     graph = eye.graph
@@ -54,7 +61,7 @@ def project(eye: Eye, params: ImagingParams) -> Flow:
     blobs = eye.blobs.select(np.isin(eye.blobs.layer, [int(layer) for layer in layers]))
     if len(blobs):
         wide = np.maximum(wide, render_blobs(blobs, graph.fov_um, params.size_px))
-    return Flow(wide, superficial, deep)
+    return Flow(wide, superficial, deep, cell_directions(graph))
 
 
 def speed_contrast(graph: VesselGraph, saturation_mm_s: float) -> NDArray[np.float32]:
@@ -77,7 +84,7 @@ def modulate(flow: Flow, params: ImagingParams) -> Field:
         deep = flow.deep * lobule * np.float32(params.deep_gain)
         deep *= _flicker(params, Stream.DEEP_BEAD, Stream.DEEP_MISSING)
         out = np.maximum(out, deep)
-    return out
+    return np.asarray(out, dtype=np.float32)
 
 
 def _project_edges(
@@ -96,7 +103,7 @@ def _flicker(params: ImagingParams, bead: Stream, missing: Stream) -> Field:
     if params.missing_share == 0:
         return beads
     field = smooth_field(generator(params.noise_seed, missing), params.size_px, params.missing_um / params.pixel_um)
-    threshold = np.quantile(field, params.missing_share)
+    threshold = np.float32(ndtri(params.missing_share))
     # A logistic edge a tenth of an sd wide keeps stretches from ending in steps.
     return np.asarray(beads / (1 + np.exp(np.clip((threshold - field) * 10, -30, 30))), dtype=np.float32)
 

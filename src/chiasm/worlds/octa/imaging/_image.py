@@ -3,7 +3,8 @@
 1. project: coverage of each pixel by perfused vessels of the slab, weighted by flow (`_flow`).
 2. modulate: gains; capillaries bead, and some stretches are empty (`_flow`).
 3. spread: lateral point spread, wider along the fast axis; defocus where it occurs.
-4. decorrelate: v = 1 - exp(-signal) saturates; static tissue shines through: s = 1 - (1 - tissue) (1 - v).
+4. decorrelate: unresolved capillaries (`_streaks`) and tissue add to the strength, speckle multiplies it, and
+   1 - exp(-strength) saturates: wide vessels are bright and even, capillaries grainy.
 5. light: illumination, vignette, shadow.
 6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains.
 7. move: the raster breaks where the eye moved (`_artefacts`).
@@ -28,10 +29,11 @@ from chiasm.worlds.octa.imaging._artefacts import (
 )
 from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._flow import Flow, modulate, project
-from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, grain, smooth_field
+from chiasm.worlds.octa.imaging._noise import Field, Raster, Stream, blur, generator, line_phases, smooth_field
 from chiasm.worlds.octa.imaging._params import ImagingParams
+from chiasm.worlds.octa.imaging._streaks import streaks
 
-_PERFUSION_UM = 25.0
+_PERFUSION_UM = 40.0
 """Reach of a vessel's influence on unresolved texture: half an intercapillary distance [um]."""
 
 
@@ -68,25 +70,26 @@ class Imaged:
         return out
 
 
-def image(eye: Eye, params: ImagingParams, exposure: Exposure | None = None) -> Imaged:
+def image(eye: Eye, params: ImagingParams, exposure: Exposure | None = None, flow: Flow | None = None) -> Imaged:
     """Image an eye. Pure: equal arguments give equal bytes.
 
     Args:
         eye: What the scanner meets; its field must be the one of `params`.
         params: Every number of this imaging.
         exposure: Black and white of an earlier image (a twin's); None sets them from this image, as devices do.
+        flow: `project(eye, params)` where it is known already (it depends on slab, size and `saturation_mm_s` alone).
     """
     if abs(eye.graph.fov_um - params.fov_mm * 1000) > 0.5:
         msg = f"params.fov_mm is {params.fov_mm:g} mm, but the eye was grown for {eye.graph.fov_um / 1000:g} mm; sample anew"
         raise InvalidInput(msg)
     effects = signal_effects(params)
-    flow = project(eye, params)
+    flow = flow or project(eye, params)
     strength = modulate(_misplaced(flow, effects), params)
     projected: tuple[ArtefactTruth, ...] = ()
     if params.slab == "dvc":
         superficial = project(eye, params.model_copy(update={"slab": "svc"}))
         strength, projected = project_through(strength, superficial.wide * np.float32(params.large_gain), params)
-    signal = decorrelate(spread(strength, params, effects), eye, params)
+    signal = decorrelate(spread(strength, params, effects), flow, eye, params)
     signal = light(signal, params, effects)
     noisy, moved = break_raster(add_noise(signal, params), params)
     exposure = exposure or expose(noisy, params)
@@ -105,18 +108,17 @@ def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Fi
     return out
 
 
-def decorrelate(strength: Field, eye: Eye, params: ImagingParams) -> Field:
-    """Saturating decorrelation of blood over that of tissue, which thins out in the foveal pit."""
-    vessel = -np.expm1(-strength)
+def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) -> Field:
+    """Saturating decorrelation of blood, resolved and unresolved, over that of tissue, which thins out in the foveal pit."""
     reach = _PERFUSION_UM / params.pixel_um
     nearby = blur(strength, reach, reach)
-    perfused = nearby / (nearby + np.float32(0.1))
-    texture = smooth_field(
-        generator(params.noise_seed, Stream.TEXTURE), params.size_px, params.texture_um / params.pixel_um
-    )
-    tissue = np.float32(params.tissue_level) * slab_thickness(eye, params)
-    tissue = tissue * np.exp(np.float32(params.texture_gain) * perfused * texture)
-    return np.asarray(1 - (1 - np.minimum(tissue, np.float32(1))) * (1 - vessel), dtype=np.float32)
+    perfused = np.float32(params.texture_gain) * nearby / (nearby + np.float32(0.15))
+    thickness = slab_thickness(eye, params)
+    unresolved = perfused * thickness * _log_normal(streaks(flow.direction, params), params.texture_sd)
+    tissue = np.float32(params.tissue_level) * thickness
+    speckle = raster(params).noise(generator(params.noise_seed, Stream.SPECKLE))
+    whole = (strength + unresolved + tissue) * _log_normal(speckle, params.speckle_sd)
+    return np.asarray(-np.expm1(-whole), dtype=np.float32)
 
 
 def slab_thickness(eye: Eye, params: ImagingParams) -> Field:
@@ -125,6 +127,14 @@ def slab_thickness(eye: Eye, params: ImagingParams) -> Field:
     width = params.pit_scale * eye.faz_radius_um
     row, col = (np.exp(-0.5 * ((centre - f) / width) ** 2) for f in eye.fovea_um)
     return np.asarray(1 - (1 - params.pit_floor) * row[:, None] * col[None], dtype=np.float32)
+
+
+def raster(params: ImagingParams) -> Raster:
+    """Where this imaging's scan lines lie under the rows and columns of the image."""
+    size, seed = params.size_px, params.noise_seed
+    rows = line_phases(generator(seed, Stream.ROW_DRIFT), size, params.row_drift, params.drift_px)
+    cols = line_phases(generator(seed, Stream.COL_DRIFT), size, params.col_drift, params.drift_px)
+    return Raster(params.grain_px, rows[:, None], cols[None])
 
 
 def light(signal: Field, params: ImagingParams, effects: SignalEffects) -> Field:
@@ -141,11 +151,11 @@ def light(signal: Field, params: ImagingParams, effects: SignalEffects) -> Field
 
 
 def add_noise(signal: Field, params: ImagingParams) -> Field:
-    """Speckle in proportion to the signal, a noise floor beside it, gains from line to line."""
+    """Noise in proportion to the signal, a noise floor beside it, gains from line to line."""
     n, seed = params.size_px, params.noise_seed
-    speckle = grain(generator(seed, Stream.SPECKLE), n, params.grain_px)
-    floor = grain(generator(seed, Stream.FLOOR), n, params.grain_px)
-    out = signal * _log_normal(speckle, params.speckle_sd)
+    born = raster(params)
+    shot, floor = born.noise(generator(seed, Stream.SHOT)), born.noise(generator(seed, Stream.FLOOR))
+    out = signal * _log_normal(shot, params.shot_sd)
     out += np.float32(params.floor_level) * _log_normal(floor, params.floor_sd)
     rows = generator(seed, Stream.ROWS).standard_normal((n, 1), dtype=np.float32)
     cols = generator(seed, Stream.COLS).standard_normal((1, n), dtype=np.float32)
@@ -172,7 +182,8 @@ def _misplaced(flow: Flow, effects: SignalEffects) -> Flow:
     if effects.displaced is None:
         return flow
     keep = 1 - effects.displaced
-    return Flow(flow.wide * (1 - np.float32(0.6) * effects.displaced), flow.superficial * keep, flow.deep * keep)
+    wide = flow.wide * (1 - np.float32(0.6) * effects.displaced)
+    return Flow(wide, flow.superficial * keep, flow.deep * keep, flow.direction)
 
 
 def _log_normal(field: Field, sd: float) -> Field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,10 @@ class Stream(enum.IntEnum):
     DEEP_BEAD = 10
     DEEP_MISSING = 11
     ARTEFACT = 12
+    DIRECTION = 13
+    SHOT = 14
+    ROW_DRIFT = 15
+    COL_DRIFT = 16
 
 
 def generator(seed: int, stream: Stream, child: int = 0) -> np.random.Generator:
@@ -35,10 +40,40 @@ def generator(seed: int, stream: Stream, child: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.SFC64(sequence))
 
 
+class Raster(NamedTuple):
+    """How noise, born on the scanner's raster, lies under the image's pixels.
+
+    The device registers crossed scans and resamples them: where lines fall between two scan lines their noise is averaged
+    and softer, where they fall on one it is sharp.
+    """
+
+    grain_px: float
+    """Intrinsic correlation: Gaussian sd [px]."""
+    row_phase: Field
+    """(size, 1) position of each row between two scan lines, in [0, 1)."""
+    col_phase: Field
+    """(1, size) the same of columns."""
+
+    def noise(self, rng: np.random.Generator) -> Field:
+        """(size, size) noise of mean zero and, on scan lines, unit variance."""
+        size = len(self.row_phase)
+        white = rng.standard_normal((size + 1, size + 1), dtype=np.float32)
+        born = blur_unit(white, self.grain_px)
+        rows = born[:-1] + self.row_phase * (born[1:] - born[:-1])
+        return np.asarray(rows[:, :-1] + self.col_phase * (rows[:, 1:] - rows[:, :-1]), dtype=np.float32)
+
+
+def line_phases(rng: np.random.Generator, size_px: int, drift_px: float, change_px: float) -> Field:
+    """(size,) fractional part of a slowly drifting line position; a drift of zero keeps every line on a scan line."""
+    knots = rng.standard_normal((_basis(size_px, round(max(change_px, 1.0), 3)).shape[1],), dtype=np.float32)
+    drift = np.float32(drift_px) * (_basis(size_px, round(max(change_px, 1.0), 3)) @ knots)
+    # Folded, not wrapped: a phase that passes a scan line returns smoothly.
+    return np.asarray(np.abs(np.mod(drift + 1, 2) - 1), dtype=np.float32)
+
+
 def grain(rng: np.random.Generator, size_px: int, sd_px: float) -> Field:
     """White noise blurred by a Gaussian of `sd_px`, scaled back to unit variance: (size, size) float32."""
-    white = rng.standard_normal((size_px, size_px), dtype=np.float32)
-    return blur_unit(white, sd_px)
+    return blur_unit(rng.standard_normal((size_px, size_px), dtype=np.float32), sd_px)
 
 
 def blur_unit(white: Field, sd_px: float) -> Field:

@@ -1,0 +1,109 @@
+"""Unresolved capillaries: a texture of fine streaks that runs the way the eye's own vessels run.
+
+A vessel graph cannot hold every capillary that a thick slab projects. What is left out is drawn as white noise smeared
+along the local direction of the vessels (line integral convolution, Cabral & Leedom 1993) and kept to a band of widths.
+It is scaled by perfusion, so that it is absent where capillaries are.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from chiasm.case import Vessel, VesselGraph
+from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, smooth_field
+from chiasm.worlds.octa.imaging._params import ImagingParams
+
+_CELL_UM = 100.0
+"""Cell of the grid on which the vessels' directions are averaged [um]."""
+_WANDER_UM = 120.0
+"""Correlation length of the random part of the direction [um]."""
+_ORIENTATION_NOISE = 0.35
+"""sd of the random part of the direction's double-angle vector, beside a coherent field of length one."""
+
+
+def streaks(cells: NDArray[np.float32], params: ImagingParams) -> Field:
+    """A field of unit variance, elongated along the vessels: (size, size) float32.
+
+    Uses `texture_um` (width) and `streak_um` (length), and the streams TEXTURE and DIRECTION.
+
+    Args:
+        cells: From `cell_directions`.
+        params: The imaging.
+    """
+    angle = _angles(cells, params)
+    white = generator(params.noise_seed, Stream.TEXTURE).standard_normal(angle.shape, dtype=np.float32)
+    width = params.texture_um / params.pixel_um
+    band = blur(white, width, width) - blur(white, 2.2 * width, 2.2 * width)
+    out = np.empty_like(band)
+    _smear(band, np.sin(angle), np.cos(angle), np.float32(1 + params.streak_um / params.pixel_um), out)
+    return np.asarray(out / np.float32(max(float(out.std()), 1e-6)), dtype=np.float32)
+
+
+def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
+    """(n, n, 2) double-angle vectors (cos 2a, sin 2a) of the capillaries' direction, averaged over cells and smoothed.
+
+    a runs from +col towards +row. Shorter than one where directions disagree.
+    """
+    n = max(4, round(graph.fov_um / _CELL_UM))
+    ends = graph.position_um[:, :2][graph.edges]
+    middle, step = ends.mean(axis=1), ends[:, 1] - ends[:, 0]
+    cell = np.floor(middle * np.float32(n / graph.fov_um)).astype(np.int64)
+    keep = ((cell >= 0) & (cell < n)).all(axis=1) & (graph.vessel == int(Vessel.CAPILLARY))
+    flat = cell[keep, 0] * n + cell[keep, 1]
+    dy, dx = step[keep, 0].astype(np.float64), step[keep, 1].astype(np.float64)
+    length = np.maximum(np.hypot(dy, dx), 1e-6)
+    sums = [np.bincount(flat, w, minlength=n * n) for w in ((dx * dx - dy * dy) / length, 2 * dx * dy / length, length)]
+    cosine, sine, total = (blur(np.asarray(w.reshape(n, n), dtype=np.float32), 1.0, 1.0) for w in sums)
+    scale = 1 / np.maximum(np.hypot(cosine, sine), 0.15 * total + 1e-6)
+    return np.stack([cosine * scale, sine * scale], axis=-1).astype(np.float32)
+
+
+def _angles(cells: NDArray[np.float32], params: ImagingParams) -> Field:
+    """(size, size) direction of streaks [rad], from +col towards +row, with a random wander."""
+    knots = _interpolation(params.size_px, len(cells))
+    rng = generator(params.noise_seed, Stream.DIRECTION)
+    parts = []
+    for k in range(2):
+        wander = smooth_field(rng, params.size_px, _WANDER_UM / params.pixel_um)
+        parts.append(knots @ cells[..., k] @ knots.T + np.float32(_ORIENTATION_NOISE) * wander)
+    return np.asarray(0.5 * np.arctan2(parts[1], parts[0]), dtype=np.float32)
+
+
+def _interpolation(size: int, n: int) -> NDArray[np.float32]:
+    """(size, n) linear interpolation from n cell centres to `size` pixel centres."""
+    at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
+    return np.asarray(np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n)[None])), dtype=np.float32)
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _smear(
+    source: NDArray[np.float32],
+    down: NDArray[np.float32],
+    right: NDArray[np.float32],
+    length: np.float32,
+    out: NDArray[np.float32],
+) -> None:
+    """Average of `source` along the streamline through each pixel, up to `length` pixels to either side, triangular weights."""
+    n, m = source.shape
+    half = np.float32(0.5)
+    steps = int(np.ceil(length)) - 1
+    for i in range(n):
+        for j in range(m):
+            total = source[i, j] * length
+            for sign in (np.float32(-1), np.float32(1)):
+                y, x = np.float32(i) + half, np.float32(j) + half
+                vy, vx = down[i, j] * sign, right[i, j] * sign
+                for k in range(steps):
+                    y += vy
+                    x += vx
+                    if y < 0 or x < 0 or y >= n or x >= m:
+                        break
+                    a, b = int(y), int(x)
+                    total += source[a, b] * (length - np.float32(k + 1))
+                    wy, wx = down[a, b], right[a, b]
+                    if wy * vy + wx * vx < 0:
+                        wy, wx = -wy, -wx
+                    vy, vx = wy, wx
+            out[i, j] = total
