@@ -9,6 +9,7 @@ from chiasm.evaluation._model import Fingerprinted, Model, SavedAnswers, load_mo
 from chiasm.evaluation._pixels import low_flow_share
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, Reply, make_exam
 from chiasm.evaluation._settings import EvaluationOptions
+from chiasm.evaluation._single import ImageAnswer, answer_image, draw_answer
 
 __all__ = [
     "ChatModel",
@@ -17,6 +18,7 @@ __all__ = [
     "Exam",
     "ExamItem",
     "Fingerprinted",
+    "ImageAnswer",
     "Model",
     "Outcome",
     "Overlay",
@@ -26,6 +28,8 @@ __all__ = [
     "Reply",
     "Row",
     "SavedAnswers",
+    "answer_image",
+    "draw_answer",
     "evaluate",
     "examine",
     "load_exam",

@@ -82,6 +82,12 @@ class Evaluation:
         """Every warning."""
         return tuple(w for o in self.outcomes for w in o.warnings)
 
+    def text(self) -> str:
+        """The leading figures as a table for the terminal: models and controls on each task and field."""
+        from chiasm.evaluation._writing import terminal_table
+
+        return terminal_table(self)
+
     def find(self, **wanted: Any) -> Row:
         """The only row with these fields, such as model, task, metric and fov_mm; of all items unless a group is named.
 

@@ -59,18 +59,22 @@ def _completeness(data: str, name: str, marked: Sequence[Marked], needed: float)
 
 
 def _not_beaten(name: str, pairs: Sequence[Pair]) -> list[str]:
-    """One line for each control and task that the model is not clearly better than."""
-    out = []
+    """One line for each control, with every task that the model is not clearly better on."""
+    by_control: dict[str, list[str]] = {}
+    fields = {(p.task, p.metric) for p in pairs if p.fov_mm is not None}
     for pair in pairs:
-        if pair.difference is None or pair.lo is None or pair.lo > 0:
+        if pair.difference is None or pair.lo is None or pair.hi is None or pair.lo > 0:
             continue
+        if pair.fov_mm is None and (pair.task, pair.metric) in fields:
+            continue  # its fields of view are judged by themselves
         field = "" if pair.fov_mm is None else f" at {pair.fov_mm:g} mm"
-        verb = "is worse than" if pair.hi is not None and pair.hi < 0 else "does not beat"
-        out.append(
-            f"{pair.data}, {pair.task}{field}: {name} {verb} {pair.b.removeprefix(name + ' ')}: {pair.metric} "
-            f"{pair.difference:+.3f} [{pair.lo:+.3f}, {pair.hi:+.3f}] (n = {pair.n})"
-        )
-    return out
+        worse = " (worse)" if pair.hi < 0 else ""
+        numbers = f"{pair.difference:+.3f} [{pair.lo:+.3f}, {pair.hi:+.3f}], n = {pair.n}"
+        line = f"{pair.task}{field}, {pair.metric.replace('_', ' ')} {numbers}{worse}"
+        by_control.setdefault(pair.b.removeprefix(name + " "), []).append(line)
+    return [
+        f"{pairs[0].data}: {name} does not beat {control}: {'; '.join(lines)}" for control, lines in by_control.items()
+    ]
 
 
 def _ids(data: str, name: str, asked: Answers | None) -> list[str]:

@@ -60,6 +60,29 @@ def report_json(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
+def terminal_table(evaluation: Evaluation) -> str:
+    """Lines of model, data, task, metric, value, interval and n, for balanced accuracy, AUC and graded scores."""
+    lines = []
+    for outcome in evaluation.outcomes:
+        classified = {r.task for r in outcome.rows if r.metric == "balanced_accuracy"}
+        for row in outcome.rows:
+            leading = row.metric in ("balanced_accuracy", "auc") or (
+                row.metric == "score" and row.task not in classified
+            )
+            if row.group != "all" or not leading:
+                continue
+            field = "" if row.fov_mm is None else f" {row.fov_mm:g} mm"
+            value = "withheld" if row.note.startswith("refused") else "undefined"
+            if row.value is not None:
+                value = f"{row.value:.3f} [{row.lo:.3f}, {row.hi:.3f}]"
+            unscored = f" ({row.n_unscored} unscored)" if row.n_unscored else ""
+            lines.append((row.data, f"{row.task}{field}", row.metric, row.model, value, f"n = {row.n}{unscored}"))
+    heads = ("data", "task", "metric", "model", "value [95 %]", "items")
+    widths = [max(len(x) for x in column) for column in zip(heads, *lines, strict=True)]
+    shown = [heads, *sorted(lines, key=lambda x: x[:3])]
+    return "\n".join("  ".join(x.ljust(w) for x, w in zip(line, widths, strict=True)).rstrip() for line in shown)
+
+
 def leaderboard_csv(evaluation: Evaluation) -> str:
     """The leading figures of the models, each with what is needed to repeat it; cells that a sheet would run are quoted."""
     sink = io.StringIO()

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST_SIDE = 320
 _LONGEST_TEXT = 2000
+_FEW = 4
 _MOST_PLOTS = 12
 """Tasks with a forest plot of their own; the table has all."""
 
@@ -94,9 +95,19 @@ def _tables(outcome: Outcome) -> list[dict[str, Any]]:
         places = list(dict.fromkeys((r.task, r.fov_mm) for r in rows))
         names = [n for n in outcome.marks if any(r.model == n for r in rows)]
         by = {(r.task, r.fov_mm, r.model): r for r in rows}
-        lines = [{"task": t, "fov_mm": f, "cells": [by.get((t, f, n)) for n in names]} for t, f in places]
-        out.append({"metric": metric, "names": names, "lines": lines})
+        heads = [f"{t}{_field(f)}" for t, f in places]
+        if len(places) <= _FEW:  # few tasks: models down, so that long names have room
+            lines = [(n, n in outcome.models, [by.get((t, f, n)) for t, f in places]) for n in names]
+            out.append({"metric": metric, "corner": "model", "heads": [(h, False) for h in heads], "lines": lines})
+        else:
+            lines = [(h, False, [by.get((t, f, n)) for n in names]) for h, (t, f) in zip(heads, places, strict=True)]
+            tops = [(n, n in outcome.models) for n in names]
+            out.append({"metric": metric, "corner": "task", "heads": tops, "lines": lines})
     return out
+
+
+def _field(fov_mm: float | None) -> str:
+    return "" if fov_mm is None else f", {fov_mm:g} mm"
 
 
 def _forests(outcome: Outcome) -> list[Markup]:
@@ -112,8 +123,7 @@ def _forests(outcome: Outcome) -> list[Markup]:
             if not rows or (metric == "score" and _classified(outcome, task)):
                 continue
             lines = [Interval(r.model, r.value, r.lo, r.hi, r.note, r.model in outcome.models) for r in rows]
-            field = "" if fov_mm is None else f", {fov_mm:g} mm"
-            title = f"{task}{field}: {metric.replace('_', ' ')}"
+            title = f"{task}{_field(fov_mm)}: {metric.replace('_', ' ')}"
             chance = 0.5 if metric == "auc" else None
             plot = forest(lines, title=title, reference=chance)
             plots.append(Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(plot, title))
