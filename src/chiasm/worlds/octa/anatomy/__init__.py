@@ -4,12 +4,14 @@ from chiasm.worlds.octa.anatomy._contact import overlapping_pairs
 from chiasm.worlds.octa.anatomy._faz import polygon_area_mm2, polygon_perimeter_mm
 from chiasm.worlds.octa.anatomy._flow import Flow, solve_flow, viscosity_pa_s
 from chiasm.worlds.octa.anatomy._grow import Anatomy, grow
+from chiasm.worlds.octa.anatomy._kin import fellow_anatomy
 from chiasm.worlds.octa.anatomy._params import AnatomyParams, sample_anatomy
 
 __all__ = [
     "Anatomy",
     "AnatomyParams",
     "Flow",
+    "fellow_anatomy",
     "grow",
     "overlapping_pairs",
     "polygon_area_mm2",

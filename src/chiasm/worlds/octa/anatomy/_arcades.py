@@ -11,10 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.worlds.octa.anatomy._params import AnatomyParams
+
 DISC_COL_UM = 4700.0
 """Distance of the optic disc from the fovea [um]."""
 STEP_UM = 40.0
 """Spacing of nodes along large vessels [um]."""
+SMALLEST_GAP_UM = 220.0
+"""Artery and vein of one arcade keep this distance, before their waves [um]."""
 
 
 @dataclass
@@ -29,38 +33,60 @@ class Seeds:
 
     def add_line(self, line: NDArray[np.float64], kind: int, parent: int, *, arcade: bool) -> list[int]:
         """Append the points of a polyline as a chain below `parent` (-1: a root); returns their indices."""
-        indices = []
-        for k, point in enumerate(line):
-            ahead = line[min(k + 1, len(line) - 1)] - line[max(k - 1, 0)]
-            if len(line) == 1:
-                ahead = point - self.pos[parent]
-            self.pos.append(point)
-            self.direction.append(ahead / np.linalg.norm(ahead))
-            self.parent.append(parent)
-            self.kind.append(kind)
-            self.arcade.append(arcade)
-            parent = len(self.pos) - 1
-            indices.append(parent)
-        return indices
+        way = np.gradient(line, axis=0) if len(line) > 1 else line - self.pos[parent]
+        way = way / np.maximum(np.hypot(way[:, 0], way[:, 1])[:, None], 1e-9)
+        first = len(self.pos)
+        self.pos.extend(line)
+        self.direction.extend(way)
+        self.parent.extend([parent, *range(first, first + len(line) - 1)])
+        self.kind.extend([kind] * len(line))
+        self.arcade.extend([arcade] * len(line))
+        return list(range(first, first + len(line)))
 
 
-def arcade_line(height_um: float, side: int, half_um: float, wave_phase: float, wave_um: float) -> NDArray[np.float64]:
-    """One arcade from its nasal entry to the temporal end of the domain, as points `STEP_UM` apart.
+@dataclass(frozen=True)
+class Arcade:
+    """The artery and the vein of one temporal arcade.
+
+    Attributes:
+        side: -1 superior, +1 inferior.
+        lines: (n, 2) points of the artery and of the vein, from nasal to temporal.
+        nodes: Their indices among the seeds.
+        inner: Which of both runs nearer to the fovea.
+    """
+
+    side: int
+    lines: tuple[NDArray[np.float64], NDArray[np.float64]]
+    nodes: tuple[list[int], list[int]]
+    inner: int
+
+
+def plant(params: AnatomyParams, half_um: float, rng: np.random.Generator) -> Seeds:
+    """Arcades, the trunks that leave them alternately to both sides, and the papillomacular roots.
 
     Args:
-        height_um: Distance from the fovea where it crosses the fovea's meridian [um].
-        side: -1 superior, +1 inferior.
+        params: The eye.
         half_um: Half side of the growth domain [um].
-        wave_phase: Phase of its undulation [rad].
-        wave_um: Amplitude of its undulation [um].
+        rng: Source of randomness.
     """
-    col = np.linspace(min(half_um, DISC_COL_UM - 400.0), -half_um, 400)
-    height = height_um * np.sqrt((DISC_COL_UM - col) / DISC_COL_UM)
-    height = height * (1.0 - 0.28 / (1.0 + np.exp((col + 2000.0) / 500.0)))
-    height = height + wave_um * np.sin(col / 420.0 + wave_phase)
-    row = side * height
-    keep = np.abs(row) < half_um
-    return resample(np.stack([row, col], axis=1)[keep], STEP_UM)
+    seeds = Seeds([], [], [], [], [])
+    for side, height_mm in ((-1, params.arcade_superior_mm), (1, params.arcade_inferior_mm)):
+        arcade = _arcade(seeds, side, height_mm * 1000.0, half_um, rng)
+        for towards_fovea in (True, False):
+            kind = int(rng.integers(2))
+            col = 3100.0 + rng.uniform(-200.0, 200.0)
+            while col > -half_um + 300.0:
+                _trunk(seeds, arcade, kind, col, towards_fovea, half_um, rng)
+                col -= params.trunk_spacing_um * rng.uniform(0.4, 1.6)
+                kind = 1 - kind
+    n_roots = int(rng.integers(3, 6))
+    kind = int(rng.integers(2))
+    entry = min(half_um, DISC_COL_UM - 500.0)
+    for row in np.linspace(-650.0, 650.0, n_roots) + rng.uniform(-90.0, 90.0, n_roots):
+        line = np.stack([np.full(4, row), entry - STEP_UM * np.arange(4)], axis=1)
+        seeds.add_line(line, kind, -1, arcade=False)
+        kind = 1 - kind
+    return seeds
 
 
 def resample(line: NDArray[np.float64], step_um: float) -> NDArray[np.float64]:
@@ -68,3 +94,63 @@ def resample(line: NDArray[np.float64], step_um: float) -> NDArray[np.float64]:
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(line, axis=0), axis=1))])
     at = np.arange(0.0, along[-1], step_um)
     return np.stack([np.interp(at, along, line[:, k]) for k in range(2)], axis=1)
+
+
+def _arcade(seeds: Seeds, side: int, height_um: float, half_um: float, rng: np.random.Generator) -> Arcade:
+    """Artery and vein at a distance that wanders; either may be the inner one."""
+    col = np.linspace(min(half_um, DISC_COL_UM - 400.0), -half_um, 300)
+    spread = rng.uniform(150.0, 600.0)
+    gap = SMALLEST_GAP_UM + spread * 0.5 * (1.0 + np.sin(col / rng.uniform(700.0, 1300.0) + rng.uniform(0.0, 6.28)))
+    inner = int(rng.integers(2))
+    lines = [_parabola(col, height_um, 0.0 if k == inner else gap, half_um, rng) for k in range(2)]
+    lines = [line * np.array([side, 1.0]) for line in lines]
+    nodes = [seeds.add_line(line, kind, -1, arcade=True) for kind, line in enumerate(lines)]
+    return Arcade(side, (lines[0], lines[1]), (nodes[0], nodes[1]), inner)
+
+
+def _parabola(
+    col: NDArray[np.float64],
+    height_um: float,
+    beyond_um: NDArray[np.float64] | float,
+    half_um: float,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """Points `STEP_UM` apart of one inferior arcade vessel, from its nasal entry to where it leaves the growth domain.
+
+    Args:
+        col: (n,) nasal to temporal [um].
+        height_um: Distance from the fovea at the fovea's meridian [um].
+        beyond_um: (n,) what is added to the distance from the fovea's horizontal [um].
+        half_um: Half side of the growth domain [um].
+        rng: Source of its undulation.
+    """
+    height = height_um * np.sqrt((DISC_COL_UM - col) / DISC_COL_UM)
+    height = height * (1.0 - 0.25 / (1.0 + np.exp((col + 2000.0) / 500.0)))
+    height = height + beyond_um + 22.0 * np.sin(col / rng.uniform(330.0, 520.0) + rng.uniform(0.0, 6.28))
+    outside = np.flatnonzero(height >= half_um)
+    end = int(outside[0]) if len(outside) else len(col)
+    return resample(np.stack([height, col], axis=1)[: max(end, 4)], STEP_UM)
+
+
+def _trunk(
+    seeds: Seeds, arcade: Arcade, kind: int, col: float, inward: bool, half_um: float, rng: np.random.Generator
+) -> None:
+    """Start one trunk at an arcade; one that has to cross the other vessel of its arcade starts on the far side."""
+    line = arcade.lines[kind]
+    k = int(np.argmin(np.abs(line[:, 1] - col)))
+    ahead = rng.normal(0.0, 1.0, 2) * np.array([350.0, 600.0])
+    beyond = line[k] + np.array([arcade.side * 2000.0, rng.normal(-800.0, 700.0)])
+    if not 2 < k < len(line) - 3 or abs(line[k, 1] - col) > STEP_UM:
+        return
+    heading = (ahead if inward else beyond) - line[k] - np.array([0.0, 300.0])
+    # Trunks leave at 40 degrees or more, else they would run inside the arcade's wall.
+    steep = np.sign(heading[0]) * max(abs(heading[0]), 0.84 * abs(heading[1]))
+    heading = np.array([steep, heading[1]]) / np.hypot(steep, heading[1])
+    length = 3
+    if inward == (kind != arcade.inner):
+        other = arcade.lines[1 - kind]
+        gap = np.hypot(*(other - line[k]).T).min()
+        length = int(np.ceil((gap / max(abs(heading[0]), 0.5) + 130.0) / STEP_UM))
+    points = line[k] + STEP_UM * heading * np.arange(1, length + 1)[:, None]
+    if np.abs(points).max() < half_um:
+        seeds.add_line(points, kind, arcade.nodes[kind][k], arcade=False)

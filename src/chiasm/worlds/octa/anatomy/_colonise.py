@@ -16,10 +16,12 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_BRANCH_COS = 0.82
-"""A side branch leaves its vessel at no less than 35 degrees, else the two would run side by side."""
-MAX_BRANCH_COS = -0.26
-"""... and at no more than 105 degrees."""
+MIN_BRANCH_COS = 0.87
+"""A side branch is wanted at no less than 30 degrees from its vessel, else the two would run side by side ..."""
+MAX_BRANCH_COS = -0.1
+"""... and at no more than 96 degrees."""
+ACUTE = 0.35
+"""Weight of the vessel's own course in the first step of a side branch: branches leave at acute angles and then turn."""
 MAX_TURN_COS = 0.57
 """A tip turns at most 55 degrees in one step."""
 LEAP_STEPS = 5
@@ -164,7 +166,7 @@ def _advance(
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _heading(node: int, vote: NDArray[np.float64], forest: Any, straight: float) -> NDArray[np.float64]:
+def _heading(node: int, vote: Any, forest: Any, straight: float) -> Any:
     """Unit direction of the next step from a node, or zeros where it must not grow."""
     _, direction, parent, _, n_children, first_child = forest
     none = np.zeros(2)
@@ -172,6 +174,7 @@ def _heading(node: int, vote: NDArray[np.float64], forest: Any, straight: float)
     if n_children[node] >= 2 or length < 1e-6:
         return none
     wish = vote / length
+    lean = wish
     if n_children[node] == 0:
         blend = straight * direction[node] + (1.0 - straight) * wish
         norm = np.sqrt(blend[0] ** 2 + blend[1] ** 2)
@@ -184,7 +187,11 @@ def _heading(node: int, vote: NDArray[np.float64], forest: Any, straight: float)
     if n_children[child] >= 2 or (above >= 0 and n_children[above] >= 2):
         return none
     cosine = wish[0] * direction[child, 0] + wish[1] * direction[child, 1]
-    return wish if MAX_BRANCH_COS < cosine < MIN_BRANCH_COS else none
+    if not MAX_BRANCH_COS < cosine < MIN_BRANCH_COS:
+        return none
+    lean = wish + ACUTE * direction[child]
+    lean /= np.sqrt(lean[0] ** 2 + lean[1] ** 2)
+    return lean
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -49,11 +49,11 @@ def _tree_edges(forest: Forest) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return np.column_stack([nodes, forest.parent[nodes]]).astype(np.int64), nodes
 
 
-def _flat_contacts(forest: Forest) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _flat_contacts(forest: Forest, slack_um: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Pairs of tree edges that meet when seen from above, as indices into the edge list; and that list's nodes."""
     edges, nodes = _tree_edges(forest)
     flat = np.column_stack([forest.pos_um, np.zeros(len(forest.pos_um))])
-    return overlapping_pairs(flat, edges, forest.radius_um[nodes], CLEARANCE_UM), nodes
+    return overlapping_pairs(flat, edges, forest.radius_um[nodes], slack_um), nodes
 
 
 def _smaller(forest: Forest, nodes: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -62,7 +62,7 @@ def _smaller(forest: Forest, nodes: NDArray[np.int64], pairs: NDArray[np.int64])
 
 
 def _same_kind_contacts(forest: Forest) -> NDArray[np.bool_]:
-    pairs, nodes = _flat_contacts(forest)
+    pairs, nodes = _flat_contacts(forest, 1.0)
     same = forest.kind[nodes[pairs[:, 0]]] == forest.kind[nodes[pairs[:, 1]]]
     drop = np.zeros(len(forest.parent), np.bool_)
     drop[_smaller(forest, nodes, pairs[same])] = True
@@ -75,7 +75,7 @@ def _without(forest: Forest, drop: NDArray[np.bool_]) -> Forest:
 
 def _bumped(forest: Forest, seed: int) -> NDArray[np.float64]:
     depth = base_depth_um(forest.radius_um)
-    pairs, nodes = _flat_contacts(forest)
+    pairs, nodes = _flat_contacts(forest, CLEARANCE_UM)
     edges, _ = _tree_edges(forest)
     first, link = incidence(edges, len(forest.parent))
     lift = np.zeros(len(depth))

@@ -8,68 +8,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.case import Layer, Node, Vessel, VesselGraph
-from chiasm.worlds.octa.anatomy._contact import bucket_segments, nearest_wall, segment_gap
+from chiasm.worlds.octa.anatomy._bed import CAPILLARY_RADIUS_UM, SHEETS, SheetPlan, grow_bed
 from chiasm.worlds.octa.anatomy._depth import layer_forest
-from chiasm.worlds.octa.anatomy._faz import faz_curve_um
 from chiasm.worlds.octa.anatomy._flow import Flow, solve_flow
 from chiasm.worlds.octa.anatomy._join import drop_lines, feed
 from chiasm.worlds.octa.anatomy._lattice import hash01
 from chiasm.worlds.octa.anatomy._network import Arrays, Network, tidy
 from chiasm.worlds.octa.anatomy._params import AnatomyParams
 from chiasm.worlds.octa.anatomy._ring import capillary_ring
-from chiasm.worlds.octa.anatomy._sheet import (
-    LABEL_ARTERY,
-    LABEL_FAZ,
-    LABEL_VEIN,
-    Sheet,
-    cut,
-    sow,
-    weave,
-)
+from chiasm.worlds.octa.anatomy._sheet import Sheet
 from chiasm.worlds.octa.anatomy._trees import ARTERY, Forest, grow_forest
 
 MARGIN_UM = 150.0
 """Width of the perfused region beyond the field [um]."""
-CAPILLARY_RADIUS_UM = 3.7
-"""Mean capillary radius [um]; diameter 7.60 +- 0.40 um in healthy eyes (PMC7873504)."""
 FEEDER_RADIUS_UM = 4.3
 """Radius of precapillary arterioles and postcapillary venules [um]."""
-FREE_ZONE_RADII_UM = (6.0, 8.0)
-FREE_ZONE_SHARE = (0.55, 1.0)
-"""The capillary-free zone reaches its full width along vessels of 8 um and more; terminal ones have half of it."""
+BEND_FROM_UM = 60.0
+"""Sheets with a wider lattice have edges so long that they would look straight [um]."""
 STILL_MM_S = 1e-4
 """Slower edges stand still [mm/s]."""
-
-
-@dataclass(frozen=True)
-class SheetPlan:
-    """Constants of one capillary sheet.
-
-    Attributes:
-        layer: `Layer` of its edges.
-        stream: Stream of its random numbers.
-        spacing_um: Lattice spacing of the mean eye [um]; length density is about 2 / spacing.
-        depth_um: Mean depth [um].
-        faz_power: Its FAZ radius is the superficial one times `deep_faz_factor` to this power.
-    """
-
-    layer: Layer
-    stream: int
-    spacing_um: float
-    depth_um: float
-    faz_power: float
-
-
-SHEETS = (
-    SheetPlan(Layer.SVC, 100, 66.0, 30.0, 0.0),
-    SheetPlan(Layer.ICP, 200, 112.0, 115.0, 0.4),
-    SheetPlan(Layer.DCP, 300, 92.0, 155.0, 1.0),
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +81,7 @@ def grow(params: AnatomyParams) -> Anatomy:
     network = Network.empty()
     inside = _in_box(forest.pos_um, box)
     _add_trees(network, forest, depth, inside)
-    sheets = [_grow_sheet(params, plan, box, forest) for plan in SHEETS]
+    sheets = grow_bed(params, box, forest)
     first = [_add_sheet(network, params, plan, sheet) for plan, sheet in zip(SHEETS, sheets, strict=True)]
     _link(network, params, forest, inside, sheets, first)
     arrays = tidy(network.arrays())
@@ -174,70 +135,25 @@ def _add_trees(network: Network, forest: Forest, depth: NDArray[np.float64], ins
     network.add_edges(edges, forest.radius_um[child], vessel, Layer.SVC, forest.order[child])
 
 
-def _grow_sheet(params: AnatomyParams, plan: SheetPlan, box: NDArray[np.float64], forest: Forest) -> Sheet:
-    density = params.effective_density * (params.svc_density if plan.layer == Layer.SVC else params.dvc_density)
-    angle = np.linspace(0.0, 2.0 * np.pi, 361)[:-1]
-    ring = faz_curve_um(params.faz_radius_um(angle) * params.deep_faz_factor**plan.faz_power, angle)
-    tissue = sow(params.growth_seed, plan.stream, plan.spacing_um / density, box, ring)
-    points = tissue.points_um
-    along = np.zeros_like(points)
-    distance = np.hypot(points[:, 0], points[:, 1])
-    rim = np.hypot(ring[:, 0], ring[:, 1]).mean()
-    ramp = ((params.plateau_mm * 1000.0 - distance) / max(params.plateau_mm * 1000.0 - rim, 50.0)).clip(0.0, 1.0)
-    merge = 0.18 + (params.foveal_sparing - 0.18) * ramp
-    if plan.layer != Layer.SVC:
-        return weave(tissue, along, merge)
-    child = np.flatnonzero(forest.parent >= 0)
-    start, end = forest.pos_um[child], forest.pos_um[forest.parent[child]]
-    radius = forest.radius_um[child]
-    wall, which = nearest_wall(points, start, end, radius, 220.0)
-    _mark_free_zones(params, tissue.label, wall, which, radius, forest.kind[child])
-    near = which >= 0
-    towards = points[near] - 0.5 * (start + end)[which[near]]
-    along[near] = towards / np.maximum(np.linalg.norm(towards, axis=1, keepdims=True), 1e-9)
-    sheet = weave(tissue, along, np.where(near, merge + 0.4, merge))
-    blocked = _crosses_vessel(sheet.pos_um, sheet.edges, start, end, radius + CAPILLARY_RADIUS_UM + 2.0)
-    return cut(sheet, blocked)
-
-
-def _mark_free_zones(
-    params: AnatomyParams,
-    label: NDArray[np.int64],
-    wall: NDArray[np.float64],
-    which: NDArray[np.int64],
-    radius: NDArray[np.float64],
-    kind: NDArray[np.uint8],
-) -> None:
-    """Give the tissue along arteries and veins their labels; the zone narrows for terminal vessels."""
-    zone = np.where(kind == ARTERY, params.periarterial_um, params.perivenous_um)
-    zone = zone * np.interp(radius, FREE_ZONE_RADII_UM, FREE_ZONE_SHARE)
-    near = np.asarray((which >= 0) & (label >= 0))
-    within = np.zeros(len(label), np.bool_)
-    within[near] = wall[near] < zone[which[near]]
-    label[within] = np.where(kind[which[within]] == ARTERY, LABEL_ARTERY, LABEL_VEIN)
-
-
 def _add_sheet(network: Network, params: AnatomyParams, plan: SheetPlan, sheet: Sheet) -> int:
-    """Append a sheet's junctions and its edges, each bent at its middle; returns the first junction's index."""
+    """Append a sheet's junctions and edges; wide-meshed sheets get a bend in every edge. Returns the first junction."""
     n = len(sheet.pos_um)
     seed = params.growth_seed
     depth = plan.depth_um + 5.0 * (hash01(seed, plan.stream + 4, np.arange(n)) - 0.5) + _undulation(sheet.pos_um)
     first = network.add_nodes(np.column_stack([sheet.pos_um, depth]))
-    a, b = sheet.pos_um[sheet.edges[:, 0]], sheet.pos_um[sheet.edges[:, 1]]
-    step = b - a
-    bend = 0.22 * (hash01(seed, plan.stream + 5, sheet.sides[:, 0], sheet.sides[:, 1]) - 0.5)
-    bend[(sheet.label[sheet.sides] == LABEL_FAZ).any(axis=1)] *= 0.3
-    middle = 0.5 * (a + b) + bend[:, None] * np.column_stack([-step[:, 1], step[:, 0]])
-    middle_depth = 0.5 * (depth[sheet.edges[:, 0]] + depth[sheet.edges[:, 1]])
-    bends = network.add_nodes(np.column_stack([middle, middle_depth]))
-    index = np.arange(len(middle)) + bends
-    halves = np.concatenate(
-        [np.column_stack([first + sheet.edges[:, 0], index]), np.column_stack([index, first + sheet.edges[:, 1]])]
-    )
-    spread = sum(hash01(seed, plan.stream + 6 + k, sheet.sides[:, 0], sheet.sides[:, 1]) for k in range(3)) - 1.5
-    radius = CAPILLARY_RADIUS_UM + 0.5 * spread
-    both = np.concatenate([sheet.sides, sheet.sides])
-    network.add_edges(halves, np.concatenate([radius, radius]), Vessel.CAPILLARY, plan.layer, cells=both)
+    draws = [hash01(seed, plan.stream + 6 + k, sheet.sides[:, 0], sheet.sides[:, 1]) for k in range(3)]
+    radius = CAPILLARY_RADIUS_UM + 0.5 * (np.sum(draws, axis=0) - 1.5)
+    edges, sides = sheet.edges + first, sheet.sides
+    if plan.spacing_um > BEND_FROM_UM:
+        a, b = sheet.pos_um[sheet.edges[:, 0]], sheet.pos_um[sheet.edges[:, 1]]
+        step = b - a
+        bend = 0.3 * (hash01(seed, plan.stream + 5, sides[:, 0], sides[:, 1]) - 0.5)
+        middle = 0.5 * (a + b) + bend[:, None] * np.column_stack([-step[:, 1], step[:, 0]])
+        middle_depth = 0.5 * (depth[sheet.edges[:, 0]] + depth[sheet.edges[:, 1]])
+        index = network.add_nodes(np.column_stack([middle, middle_depth])) + np.arange(len(middle))
+        edges = np.concatenate([np.column_stack([edges[:, 0], index]), np.column_stack([index, edges[:, 1]])])
+        radius, sides = np.concatenate([radius, radius]), np.concatenate([sides, sides])
+    network.add_edges(edges, radius, Vessel.CAPILLARY, plan.layer, cells=sides)
     return first
 
 
@@ -276,7 +192,7 @@ def _link(
     dives = drop_lines(forest.pos_um, tips, sheets[1].pos_um, free[1], 75.0)
     ends = np.column_stack([nodes[dives[:, 0]], first[1] + dives[:, 1]])
     network.add_edges(ends, np.full(len(ends), FEEDER_RADIUS_UM), Vessel.CAPILLARY, Layer.ICP)
-    for k, (share, reach) in enumerate(((0.5, 40.0), (0.8, 42.0))):
+    for k, (share, reach) in enumerate(((0.05, 45.0), (0.35, 45.0))):
         upper = sheets[k].pos_um
         chosen = free[k] & (hash01(seed, 960 + k, np.arange(len(upper))) < share)
         lines = drop_lines(upper, chosen, sheets[k + 1].pos_um, free[k + 1], reach)
@@ -324,31 +240,3 @@ def _to_graph(params: AnatomyParams, arrays: Arrays, flow: Flow) -> VesselGraph:
         speed_mm_s=np.abs(flow.velocity_mm_s).astype(np.float32),
         pressure_mmhg=flow.pressure_mmhg[used].astype(np.float32),
     )
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _crosses_vessel(
-    pos: NDArray[np.float64],
-    edges: NDArray[np.int64],
-    start: NDArray[np.float64],
-    end: NDArray[np.float64],
-    reach: NDArray[np.float64],
-) -> NDArray[np.bool_]:
-    """Edges (M, 2) that come nearer to a vessel's axis than its `reach`, seen from above."""
-    out = np.zeros(len(edges), np.bool_)
-    if len(start) == 0:
-        return out
-    first, index, low0, low1, n_rows, n_cols = bucket_segments(start, end, 60.0, reach)
-    for m in range(len(edges)):
-        a, b = pos[edges[m, 0]], pos[edges[m, 1]]
-        r0 = int(np.floor((min(a[0], b[0]) - low0) / 60.0))
-        r1 = int(np.floor((max(a[0], b[0]) - low0) / 60.0))
-        c0 = int(np.floor((min(a[1], b[1]) - low1) / 60.0))
-        c1 = int(np.floor((max(a[1], b[1]) - low1) / 60.0))
-        for r in range(max(r0, 0), min(r1, n_rows - 1) + 1):
-            for c in range(max(c0, 0), min(c1, n_cols - 1) + 1):
-                for x in range(first[r * n_cols + c], first[r * n_cols + c + 1]):
-                    s = index[x]
-                    if not out[m] and segment_gap(a, b, start[s], end[s]) < reach[s]:
-                        out[m] = True
-    return out

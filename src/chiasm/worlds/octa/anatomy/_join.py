@@ -13,8 +13,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-FAN_REACH_UM = 230.0
-SIDE_REACH_UM = 190.0
+FAN_REACH_UM = 150.0
+SIDE_REACH_UM = 130.0
 SIDE_COSINE = 0.75
 """A side vessel leaves at more than about 41 degrees from its parent's course."""
 FAN_COSINE = 0.5
@@ -43,16 +43,17 @@ def feed(
     Returns:
         (K, 2) tree node, junction.
     """
-    cell = FAN_REACH_UM
+    cell = 0.5 * FAN_REACH_UM
     low0, low1 = junctions[:, 0].min(), junctions[:, 1].min()
     n_rows = int((junctions[:, 0].max() - low0) / cell) + 1
     n_cols = int((junctions[:, 1].max() - low1) / cell) + 1
     head = np.full(n_rows * n_cols, -1, np.int64)
     link = np.full(len(junctions), -1, np.int64)
     for j in range(len(junctions)):
-        place = int((junctions[j, 0] - low0) / cell) * n_cols + int((junctions[j, 1] - low1) / cell)
-        link[j] = head[place]
-        head[place] = j
+        if free[j]:
+            place = int((junctions[j, 0] - low0) / cell) * n_cols + int((junctions[j, 1] - low1) / cell)
+            link[j] = head[place]
+            head[place] = j
     out = np.empty((len(pos) * 3, 2), np.int64)
     n = 0
     taken = np.zeros((3, 2))
@@ -65,14 +66,14 @@ def feed(
             best, best_d = -1, FAN_REACH_UM if gates[node] == 3 else SIDE_REACH_UM
             row = int(np.floor((pos[node, 0] - low0) / cell))
             col = int(np.floor((pos[node, 1] - low1) / cell))
-            for r in range(max(0, row - 1), min(n_rows, row + 2)):
-                for c in range(max(0, col - 1), min(n_cols, col + 2)):
+            for r in range(max(0, row - 2), min(n_rows, row + 3)):
+                for c in range(max(0, col - 2), min(n_cols, col + 3)):
                     j = head[r * n_cols + c]
                     while j >= 0:
-                        if free[j] and _allowed(junctions[j] - pos[node], course, gates[node], taken, n_taken):
-                            d = np.sqrt((junctions[j, 0] - pos[node, 0]) ** 2 + (junctions[j, 1] - pos[node, 1]) ** 2)
-                            if d < best_d:
-                                best, best_d = j, d
+                        dr, dc = junctions[j, 0] - pos[node, 0], junctions[j, 1] - pos[node, 1]
+                        d = np.sqrt(dr * dr + dc * dc)
+                        if d < best_d and free[j] and _allowed(dr, dc, course, gates[node], taken, n_taken):
+                            best, best_d = j, d
                         j = link[j]
             if best < 0:
                 break
@@ -84,17 +85,17 @@ def feed(
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _allowed(step: Any, course: Any, gate: int, taken: Any, n_taken: int) -> bool:
-    length = max(np.sqrt(step[0] ** 2 + step[1] ** 2), 1e-9)
-    ahead = (step[0] * course[0] + step[1] * course[1]) / length
+def _allowed(row: float, col: float, course: Any, gate: int, taken: Any, n_taken: int) -> bool:
+    length = max(np.sqrt(row * row + col * col), 1e-9)
+    ahead = (row * course[0] + col * course[1]) / length
     if gate == 3:
         if ahead < -0.3:
             return False
         closest = -1.0
         for k in range(n_taken):
-            closest = max(closest, (step[0] * taken[k, 0] + step[1] * taken[k, 1]) / length)
+            closest = max(closest, (row * taken[k, 0] + col * taken[k, 1]) / length)
         return closest <= FAN_COSINE
-    left = course[0] * step[1] - course[1] * step[0] > 0
+    left = course[0] * col - course[1] * row > 0
     return bool(abs(ahead) < SIDE_COSINE and left == (gate == 1))
 
 

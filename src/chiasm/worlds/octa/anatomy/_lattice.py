@@ -6,6 +6,8 @@ grown, and no generator state has to be carried. The mixer is SplitMix64 (Steele
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,30 +24,38 @@ def hash01(seed: int, stream: int, i: NDArray[np.int64], j: NDArray[np.int64] | 
     return np.asarray((state >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def jittered_lattice(
-    seed: int, stream: int, spacing_um: float, half_um: NDArray[np.float64], jitter: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points of a hexagonal lattice centred on the fovea, each moved by its own random vector.
+@dataclass(frozen=True)
+class Lattice:
+    """A jittered hexagonal lattice that covers a box, row by row.
+
+    Attributes:
+        points_um: (P, 2) row and col about the fovea [um].
+        chance: (P,) a uniform number of each point.
+        shape: (rows, columns) of the lattice; P is their product.
+    """
+
+    points_um: NDArray[np.float64]
+    chance: NDArray[np.float64]
+    shape: tuple[int, int]
+
+
+def jittered_lattice(seed: int, stream: int, spacing_um: float, box_um: NDArray[np.float64], jitter: float) -> Lattice:
+    """A hexagonal lattice anchored at the fovea, each point moved by its own random vector.
 
     Args:
         seed: Seed of the eye.
         stream: Which lattice of the eye.
         spacing_um: Distance of neighbours before the jitter [um].
-        half_um: ((row_min, row_max), (col_min, col_max)) of the region to cover [um].
+        box_um: ((row_min, row_max), (col_min, col_max)) of the region to cover [um].
         jitter: Largest move along each axis, in spacings.
-
-    Returns:
-        (P, 2) points (row, col) [um] and (P,) a uniform number of each point, for thinning.
     """
     pitch = spacing_um * np.sqrt(3.0) / 2.0
-    i = np.arange(int(np.floor(half_um[0, 0] / pitch)) - 1, int(np.ceil(half_um[0, 1] / pitch)) + 2)
-    j = np.arange(int(np.floor(half_um[1, 0] / spacing_um)) - 1, int(np.ceil(half_um[1, 1] / spacing_um)) + 2)
+    i = np.arange(int(np.floor(box_um[0, 0] / pitch)) - 1, int(np.ceil(box_um[0, 1] / pitch)) + 2)
+    j = np.arange(int(np.floor(box_um[1, 0] / spacing_um)) - 1, int(np.ceil(box_um[1, 1] / spacing_um)) + 2)
     ii, jj = (a.ravel() for a in np.meshgrid(i, j, indexing="ij"))
     row = (ii + jitter * (2.0 * hash01(seed, stream, ii, jj) - 1.0)) * pitch
     col = (jj + 0.5 * (ii & 1) + jitter * (2.0 * hash01(seed, stream + 1, ii, jj) - 1.0)) * spacing_um
-    inside = (row >= half_um[0, 0]) & (row <= half_um[0, 1]) & (col >= half_um[1, 0]) & (col <= half_um[1, 1])
-    points = np.stack([row, col], axis=1)[inside]
-    return points, hash01(seed, stream + 2, ii, jj)[inside]
+    return Lattice(np.stack([row, col], axis=1), hash01(seed, stream + 2, ii, jj), (len(i), len(j)))
 
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:

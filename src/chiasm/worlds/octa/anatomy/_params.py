@@ -69,9 +69,9 @@ class AnatomyParams(BaseModel):
     """Capillary-free zone along arteries, wall to nearest capillary [um] [P31]."""
     perivenous_um: float = Field(default=43.0, ge=15.0, le=90.0)
     """The same along veins [P31]."""
-    arcade_superior_mm: float = Field(default=2.1, ge=1.3, le=3.2)
+    arcade_superior_mm: float = Field(default=2.3, ge=1.3, le=3.6)
     """Height of the superior arcade above the fovea [mm]."""
-    arcade_inferior_mm: float = Field(default=2.1, ge=1.3, le=3.2)
+    arcade_inferior_mm: float = Field(default=2.3, ge=1.3, le=3.6)
     """Height of the inferior arcade below the fovea [mm]."""
     trunk_spacing_um: float = Field(default=700.0, ge=350.0, le=1500.0)
     """Mean distance between trunks that leave an arcade towards the macula [um]."""
@@ -165,8 +165,8 @@ def sample_anatomy(
         "plateau_mm": bounded_normal(rng, 0.657, 0.05, 0.5, 0.8),
         "periarterial_um": bounded_normal(rng, 67.0, 8.0, 45.0, 90.0),
         "perivenous_um": bounded_normal(rng, 43.0, 5.0, 28.0, 60.0),
-        "arcade_superior_mm": float(rng.uniform(1.55, 2.7)),
-        "arcade_inferior_mm": float(rng.uniform(1.55, 2.7)),
+        "arcade_superior_mm": float(rng.uniform(1.55, 3.1)),
+        "arcade_inferior_mm": float(rng.uniform(1.55, 3.1)),
         "trunk_spacing_um": bounded_normal(rng, 650.0, 80.0, 450.0, 900.0),
         "tortuosity": bounded_normal(rng, 1.0, 0.22, 0.4, 1.7),
         "arterial_pressure_mmhg": bounded_normal(rng, 46.0, 3.0, 38.0, 56.0),
