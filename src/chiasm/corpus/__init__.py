@@ -1,5 +1,6 @@
 """Data sets on disk: plan, build, resume, verify, describe, export, browse. Works without torch."""
 
+from chiasm.corpus._browse import browse, browse_app
 from chiasm.corpus._build import BuildOptions, BuildSummary, build
 from chiasm.corpus._check import CheckReport, check
 from chiasm.corpus._check_report import write_check_report
@@ -28,6 +29,8 @@ __all__ = [
     "Plan",
     "Progress",
     "Workshop",
+    "browse",
+    "browse_app",
     "build",
     "check",
     "describe",

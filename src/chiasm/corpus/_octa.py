@@ -14,7 +14,7 @@ from chiasm.corpus._plan import Plan
 from chiasm.corpus._workshop import Workshop
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.measure import Stage
-from chiasm.worlds.octa import FAMILIES, OctaParams, OctaRequest, OctaWorld, Shot, twin
+from chiasm.worlds.octa import FAMILIES, EyeVisit, OctaParams, OctaRequest, OctaWorld, Shot, twin
 
 _SET_BY_PLAN = frozenset({"case_id", "patient_id", "stage", "age_years", "fov_mm", "years_between_visits", "shots"})
 
@@ -66,7 +66,7 @@ class OctaMaker:
                         self._request(fov_mm=fov_mm, age_years=age_years, shots=(shot,))
 
     def cases(self, patient: Patient, rng: np.random.Generator) -> Iterator[Case]:
-        """The patient, and a twin without each of the plan's families that the patient has."""
+        """The patient as one case; twins stand in it as visits of their own, so that a question can show both."""
         request = self._request(
             case_id=patient.patient_id,
             patient_id=patient.patient_id,
@@ -77,11 +77,7 @@ class OctaMaker:
             shots=tuple(_shot(i.laterality, i.visit, i.profile, i.slab, artefacts=i.artefacts) for i in patient.images),
         )
         world = OctaWorld(request)
-        params = world.sample(rng)
-        yield world.render(params)
-        for family in self._plan.twins:
-            if _has(params, family):
-                yield world.render(twin(params, family))
+        yield world.render(_with_twins(world.sample(rng), self._plan.twins))
 
     def _request(self, **fields: Any) -> OctaRequest:
         try:
@@ -99,5 +95,25 @@ def _shot(laterality: str, visit: int, profile: str | None, slab: str, *, artefa
     return Shot.model_validate(fields | {"artefacts": "profile" if artefacts else "none"})
 
 
-def _has(params: OctaParams, family: str) -> bool:
-    return any(eye.pathology.without(family) != eye.pathology for eye in params.eyes)
+def _with_twins(params: OctaParams, families: tuple[str, ...]) -> OctaParams:
+    """The patient with a twin of each eye that has any of a family, at visit numbers after the true ones."""
+    visits = 1 + max(eye.visit for eye in params.eyes)
+    eyes = list(params.eyes)
+    for family in families:
+        if not any(eye.pathology.has(family) for eye in params.eyes):
+            continue
+        for eye in twin(params, family).eyes:
+            eyes.append(_at_visit(eye, eye.visit + visits))
+        visits += 1 + max(eye.visit for eye in params.eyes)
+    return OctaParams(
+        case_id=params.case_id, patient_id=params.patient_id, age_years=params.age_years, eyes=tuple(eyes)
+    )
+
+
+def _at_visit(eye: EyeVisit, visit: int) -> EyeVisit:
+    """The eye under another visit number, with its views named after it."""
+    scans = tuple(
+        scan.model_copy(update={"view_id": scan.view_id.replace(f"-v{eye.visit}-", f"-v{visit}-", 1)})
+        for scan in eye.scans
+    )
+    return eye.model_copy(update={"visit": visit, "scans": scans})
