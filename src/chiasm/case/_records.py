@@ -123,7 +123,7 @@ class Visibility(Record):
 
     visible: bool
     contrast_to_noise: FiniteFloat | None = None
-    """Mean absolute difference to the twin without it, over the noise; None: not measured."""
+    """Root mean square difference to the twin without it, over the noise; None: not measured."""
     reason: str = ""
     """Why not visible: "outside the field", "below the contrast threshold", "behind a shadow"."""
 

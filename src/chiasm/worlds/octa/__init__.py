@@ -1,1 +1,18 @@
-"""Eyes seen by optical coherence tomography angiography."""
+"""Retinal OCTA: vessels grown, diabetic retinopathy added, the scanner imitated."""
+
+from chiasm.worlds.octa._params import WORLD_VERSION, EyeVisit, OctaParams, OctaRequest, Scan, Shot, view_name
+from chiasm.worlds.octa._world import OctaWorld, twin
+from chiasm.worlds.octa.pathology import FAMILIES
+
+__all__ = [
+    "FAMILIES",
+    "WORLD_VERSION",
+    "EyeVisit",
+    "OctaParams",
+    "OctaRequest",
+    "OctaWorld",
+    "Scan",
+    "Shot",
+    "twin",
+    "view_name",
+]

@@ -16,7 +16,13 @@ from chiasm.worlds.octa.imaging._profile import (
 )
 from chiasm.worlds.octa.imaging._raster import LABELS, render_capsules, render_labels, select_edges, vessel_mask
 from chiasm.worlds.octa.imaging._sample import SEVERITIES, sample_artefact, sample_artefacts, sample_imaging
-from chiasm.worlds.octa.imaging._visibility import VISIBLE_CONTRAST_TO_NOISE, contrast_to_noise, noise_map
+from chiasm.worlds.octa.imaging._visibility import (
+    VISIBLE_CONTRAST_TO_NOISE,
+    VISIBLE_DETECTABILITY,
+    Contrast,
+    contrast_to_noise,
+    noise_map,
+)
 
 __all__ = [
     "LABELS",
@@ -24,10 +30,12 @@ __all__ = [
     "SEVERITIES",
     "SLAB_LAYERS",
     "VISIBLE_CONTRAST_TO_NOISE",
+    "VISIBLE_DETECTABILITY",
     "Artefact",
     "ArtefactKind",
     "ArtefactTruth",
     "Blobs",
+    "Contrast",
     "Exposure",
     "Eye",
     "Imaged",

@@ -2,15 +2,33 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from chiasm.errors import InvalidInput
 
-VISIBLE_CONTRAST_TO_NOISE = 1.0
-"""A finding counts as visible from here: its mean change of grey equals one standard deviation of its surroundings. Over
-the dozen pixels of a small microaneurysm this meets Rose's criterion for detection (signal-to-noise of 3 to 5)."""
+VISIBLE_CONTRAST_TO_NOISE = 0.6
+"""A finding's change of grey must reach this share of the standard deviation of its surroundings, texture included: below
+it a change is lost in the capillary pattern, however wide it is."""
+VISIBLE_DETECTABILITY = 4.0
+"""... and this detectability index, in the middle of Rose's 3 to 5 for detection: small findings need more contrast."""
+
+
+class Contrast(NamedTuple):
+    """How far a finding stands out from its surroundings."""
+
+    to_noise: float
+    """Root mean square change of grey over the local standard deviation, >= 0."""
+    detectability: float
+    """The same times the root of the number of pixels: d' of the ideal observer in white noise (Barrett and Myers 2004)."""
+
+    @property
+    def visible(self) -> bool:
+        """Whether the finding counts as visible."""
+        return self.to_noise >= VISIBLE_CONTRAST_TO_NOISE and self.detectability >= VISIBLE_DETECTABILITY
 
 
 def noise_map(pixels: NDArray[np.uint8], window_px: int = 15) -> NDArray[np.float32]:
@@ -34,8 +52,8 @@ def contrast_to_noise(
     image_without: NDArray[np.uint8],
     mask: NDArray[np.bool_],
     noise: NDArray[np.float32] | None = None,
-) -> float:
-    """Mean change of grey over a lesion's mask, in standard deviations of its surroundings.
+) -> Contrast:
+    """Change of grey over a lesion's mask, in standard deviations of its surroundings.
 
     Args:
         image_with: (H, W) uint8, the eye with the lesion.
@@ -44,13 +62,14 @@ def contrast_to_noise(
         noise: (H, W) from `noise_map` of the twin; None computes it.
 
     Returns:
-        >= 0. Compare with `VISIBLE_CONTRAST_TO_NOISE`.
+        Zero for an empty mask, or one without change.
     """
     if not image_with.shape == image_without.shape == mask.shape:
         msg = f"images and mask must have one shape, got {image_with.shape}, {image_without.shape}, {mask.shape}"
         raise InvalidInput(msg)
     if not mask.any():
-        return 0.0
+        return Contrast(0.0, 0.0)
     level = noise_map(image_without) if noise is None else noise
     change = image_with[mask].astype(np.float32) - image_without[mask].astype(np.float32)
-    return float(abs(change.mean()) / np.sqrt(np.mean(level[mask] ** 2)))
+    ratio = float(np.sqrt(np.mean(change**2) / np.mean(level[mask] ** 2)))
+    return Contrast(ratio, ratio * float(np.sqrt(mask.sum())))

@@ -1,0 +1,281 @@
+"""What was realised, in words and numbers: lesions, anatomy and artefacts as findings; stage and biomarkers as facts.
+
+Nothing here reads what was requested. A finding's visibility in a view comes from the image against that of the same eye
+without any disease, of the same noise and exposure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.draw import polygon
+
+from chiasm.case import Fact, Finding, Laterality, Mask, Quantity, Region, Vessel, Visibility
+from chiasm.measure import FIELD, Scale, StageEvidence, measure_masks, region_shape, stage
+from chiasm.worlds.octa._params import EyeVisit, OctaParams, Scan
+from chiasm.worlds.octa.imaging import (
+    SLAB_LAYERS,
+    Imaged,
+    contrast_to_noise,
+    noise_map,
+    render_capsules,
+    select_edges,
+    vessel_mask,
+)
+from chiasm.worlds.octa.pathology import DiseasedEye, Lesion
+
+FAZ_GRID_UM = 5.0
+"""Grid on which the shape of the FAZ is measured [um]."""
+EXACT_BIOMARKERS = ("vessel_area_density", "skeleton_density", "fractal_dimension", "vessel_diameter_index")
+"""Biomarkers that are stated as facts of each view."""
+LARGE_RADIUS_UM = 6.0
+"""Arteries and veins from this radius on are drawn in their findings' masks."""
+HIDDEN_SHARE = 0.5
+"""A lesion of which at least this share lies under an artefact that hides vessels cannot be judged there."""
+HIDING = ("shadow", "low signal", "motion artefact", "defocus", "segmentation error")
+
+_STAGE_TERMS = {
+    "microaneurysm": "n_ma",
+    "intraretinal microvascular abnormality": "n_irma",
+    "neovascularization": "n_nv",
+}
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """One scan, its image, and the image of the same eye without disease (None: the eye has none)."""
+
+    scan: Scan
+    imaged: Imaged
+    reference: NDArray[np.uint8] | None
+
+    @cached_property
+    def noise(self) -> NDArray[np.float32] | None:
+        """Local standard deviation of the reference: what a lesion must stand out from."""
+        return None if self.reference is None else noise_map(self.reference)
+
+
+def case_facts(params: OctaParams) -> list[Fact]:
+    """What holds for the patient: the age at each visit."""
+    years = dict(sorted((eye.visit, eye.years) for eye in params.eyes))
+    return [Fact(name="age", value=round(params.age_years + t, 1), unit="years", visit=v) for v, t in years.items()]
+
+
+def eye_findings(eye: EyeVisit, diseased: DiseasedEye, seen: list[Exposed]) -> list[Finding]:
+    """Anatomy, lesions and artefacts of one eye at one visit, with their regions in every view."""
+    prefix = f"{eye.laterality.lower()}-v{eye.visit}"
+    side = {"laterality": Laterality(eye.laterality), "visit": eye.visit}
+    found = [*_anatomy(prefix, side, diseased, seen)]
+    masks = {exposed.scan.view_id: _lesion_masks(diseased, exposed) for exposed in seen}
+    for i, lesion in enumerate(diseased.lesions):
+        regions = [_region(exposed, masks[exposed.scan.view_id][i], lesion) for exposed in seen]
+        found.append(
+            Finding(
+                finding_id=f"{prefix}-{lesion.lesion_id}",
+                term=lesion.term,
+                regions=tuple(r for r in regions if r is not None),
+                attributes=lesion.attributes,
+                quantities=lesion.quantities,
+                visibility={e.scan.view_id: _visibility(e, masks[e.scan.view_id], i, lesion) for e in seen},
+                **side,
+            )
+        )
+    return found + _artefacts(prefix, side, seen)
+
+
+def eye_facts(eye: EyeVisit, findings: list[Finding], diseased: DiseasedEye, seen: list[Exposed]) -> list[Fact]:
+    """Stage and biomarkers of one eye at one visit: of all that was drawn, and of what each view shows."""
+    side = Laterality(eye.laterality)
+    lesions = [f for f in findings if f.term in (*_STAGE_TERMS, "capillary dropout")]
+    largest = max(seen, key=lambda e: e.scan.imaging.size_px).scan.view_id
+    share = _nonperfused(lesions, largest)
+    facts = [
+        Fact(name="stage", value=_stage(lesions, share), laterality=side, visit=eye.visit),
+        Fact(name="nonperfusion", value=round(100 * share, 3), unit="%", laterality=side, visit=eye.visit),
+    ]
+    if eye.without is not None:
+        facts.append(Fact(name="twin", value=f"without {eye.without}", laterality=side, visit=eye.visit))
+    for exposed in seen:
+        view_id = exposed.scan.view_id
+        visible = [f for f in lesions if f.visible_in(view_id)]
+        shown = _nonperfused(visible, view_id)
+        facts += [
+            Fact(name="stage_visible", value=_stage(visible, shown), view_id=view_id),
+            Fact(name="nonperfusion_visible", value=round(100 * shown, 3), unit="%", view_id=view_id),
+            Fact(name="quality", value=_quality(exposed), view_id=view_id),
+            *_biomarkers(eye, diseased, exposed),
+        ]
+    return facts
+
+
+def faz_mask(outline_um: NDArray[np.floating[Any]], pixel_um: float, size_px: int) -> NDArray[np.bool_]:
+    """(size_px, size_px) bool: pixels whose centre lies inside the outline (K, 2) [um]."""
+    mask = np.zeros((size_px, size_px), dtype=bool)
+    mask[polygon(*(outline_um.T / pixel_um - 0.5), mask.shape)] = True
+    return mask
+
+
+def _anatomy(prefix: str, side: dict[str, Any], diseased: DiseasedEye, seen: list[Exposed]) -> list[Finding]:
+    """The FAZ, the fovea, arteries and veins; there whether or not an artefact hides them."""
+    regions: dict[str, list[Region]] = {"foveal avascular zone": [], "fovea": [], "artery": [], "vein": []}
+    for exposed in seen:
+        imaging, view_id = exposed.scan.imaging, exposed.scan.view_id
+        zone = faz_mask(diseased.faz_outline_um, imaging.pixel_um, imaging.size_px)
+        if zone.any():
+            regions["foveal avascular zone"].append(Region(view_id=view_id, mask=Mask.from_array(zone), box=_box(zone)))
+        centre = (diseased.fovea_um[0] / imaging.pixel_um, diseased.fovea_um[1] / imaging.pixel_um)
+        if all(0 <= x <= imaging.size_px for x in centre):
+            regions["fovea"].append(Region(view_id=view_id, points=(centre,)))
+        for kind in (Vessel.ARTERY, Vessel.VEIN):
+            layers = SLAB_LAYERS[imaging.slab]
+            edges = select_edges(diseased.graph, layers=layers, vessels=(kind,), min_radius_um=LARGE_RADIUS_UM)
+            drawn = vessel_mask(diseased.graph, imaging.size_px, edges)
+            if drawn.any():
+                regions[kind.name.lower()].append(Region(view_id=view_id, mask=Mask.from_array(drawn)))
+    return [
+        Finding(
+            finding_id=f"{prefix}-{name.replace(' ', '-')}",
+            term=name,
+            regions=tuple(places),
+            quantities=_faz_quantities(diseased) if name == "foveal avascular zone" else (),
+            visibility={r.view_id: Visibility(visible=True) for r in places},
+            **side,
+        )
+        for name, places in regions.items()
+    ]
+
+
+def _faz_quantities(diseased: DiseasedEye) -> tuple[Quantity, ...]:
+    """Shape of the realised FAZ, whole even where it leaves the field, by the definitions of `measure`."""
+    low = diseased.faz_outline_um.min(axis=0) - FAZ_GRID_UM
+    extent = int(np.ceil((np.ptp(diseased.faz_outline_um, axis=0).max()) / FAZ_GRID_UM)) + 3
+    scale = Scale(FAZ_GRID_UM)
+    shape = region_shape(faz_mask(diseased.faz_outline_um - low, FAZ_GRID_UM, extent).astype(np.float32), scale)
+    area, _ = scale.area(shape.area_px2)
+    perimeter, _ = scale.length(shape.perimeter_px, "mm")
+    return (
+        Quantity(name="area", value=round(area, 4), unit="mm2"),
+        Quantity(name="perimeter", value=round(perimeter, 4), unit="mm"),
+        Quantity(name="circularity", value=round(shape.circularity, 4), unit="1"),
+        Quantity(name="axis ratio", value=round(shape.axis_ratio, 4), unit="1"),
+    )
+
+
+def _lesion_masks(diseased: DiseasedEye, exposed: Exposed) -> list[NDArray[np.bool_]]:
+    return [lesion.mask(exposed.scan.imaging.size_px) for lesion in diseased.lesions]
+
+
+def _region(exposed: Exposed, mask: NDArray[np.bool_], lesion: Lesion) -> Region | None:
+    """Where a lesion lies in one view; None where no pixel of it is in the field."""
+    if not mask.any():
+        return None
+    imaging = exposed.scan.imaging
+    centre = tuple(float(x) / imaging.pixel_um for x in lesion.center_um[:2])
+    inside = all(0 <= x <= imaging.size_px for x in centre)
+    line = () if lesion.polyline_um is None else _inside(lesion.polyline_um / imaging.pixel_um, imaging.size_px)
+    return Region(
+        view_id=exposed.scan.view_id,
+        mask=Mask.from_array(mask),
+        box=_box(mask),
+        points=(centre,) if inside and lesion.term == "microaneurysm" else (),
+        polyline=line,
+    )
+
+
+def _inside(line: NDArray[np.floating[Any]], size_px: int) -> tuple[tuple[float, float], ...]:
+    keep = ((line[:, :2] >= 0) & (line[:, :2] <= size_px)).all(axis=1)
+    return tuple((float(r), float(c)) for r, c in line[keep, :2])
+
+
+def _visibility(exposed: Exposed, masks: list[NDArray[np.bool_]], index: int, lesion: Lesion) -> Visibility:
+    """Outside the field, in a layer that the slab leaves out, under an artefact, too faint, or visible."""
+    mask, imaging = masks[index], exposed.scan.imaging
+    if not mask.any():
+        return Visibility(visible=False, reason="outside the field")
+    if lesion.layers.isdisjoint(SLAB_LAYERS[imaging.slab]):
+        return Visibility(visible=False, reason="in a layer that this slab leaves out")
+    hidden = exposed.imaged.touched(*HIDING) & mask
+    if hidden.sum() >= HIDDEN_SHARE * mask.sum():
+        kinds = sorted(
+            {t.artefact.kind for t in exposed.imaged.artefacts if t.artefact.kind in HIDING and (t.mask & mask).any()}
+        )
+        return Visibility(visible=False, reason=f"under an artefact: {', '.join(kinds)}")
+    others = [m for i, m in enumerate(masks) if i != index]
+    alone = mask & ~np.logical_or.reduce(others) if others else mask
+    assert exposed.reference is not None  # an eye with a lesion has a healthy twin
+    judged = alone if alone.sum() >= mask.sum() / 4 else mask
+    strength = contrast_to_noise(exposed.imaged.pixels, exposed.reference, judged, exposed.noise)
+    reason = "" if strength.visible else "below the contrast threshold"
+    return Visibility(visible=strength.visible, contrast_to_noise=round(strength.to_noise, 3), reason=reason)
+
+
+def _artefacts(prefix: str, side: dict[str, Any], seen: list[Exposed]) -> list[Finding]:
+    out = []
+    for exposed in seen:
+        view_id = exposed.scan.view_id
+        for i, truth in enumerate(exposed.imaged.artefacts):
+            region = (
+                Region(view_id=view_id, mask=Mask.from_array(truth.mask), box=_box(truth.mask))
+                if truth.mask.any()
+                else None
+            )
+            out.append(
+                Finding(
+                    finding_id=f"{view_id}-artefact-{i}",
+                    term=truth.artefact.kind,
+                    regions=() if region is None else (region,),
+                    attributes={"severity": truth.artefact.severity, "type": truth.artefact.form},
+                    visibility={view_id: Visibility(visible=region is not None)},
+                    **side,
+                )
+            )
+    return out
+
+
+def _nonperfused(lesions: list[Finding], view_id: str) -> float:
+    """Share of the field that dropout covers in a view; regions of two layers may overlap and count once."""
+    masks = [
+        r.mask.to_array() for f in lesions if f.term == "capillary dropout" and (r := f.region(view_id)) and r.mask
+    ]
+    return float(np.logical_or.reduce(masks).mean()) if masks else 0.0
+
+
+def _stage(lesions: list[Finding], nonperfused: float) -> str:
+    counts = dict.fromkeys(_STAGE_TERMS.values(), 0)
+    for finding in lesions:
+        if finding.term in _STAGE_TERMS and finding.regions:
+            counts[_STAGE_TERMS[finding.term]] += 1
+    return str(stage(StageEvidence(**counts, nonperfusion_fraction=nonperfused)).stage)
+
+
+def _quality(exposed: Exposed) -> str:
+    """Good, acceptable or poor, by the worst artefact; projection is in every OCTA image and does not count."""
+    worst = {t.artefact.severity for t in exposed.imaged.artefacts if t.artefact.kind in (*HIDING, "decentration")}
+    return "poor" if "severe" in worst else "acceptable" if "moderate" in worst else "good"
+
+
+def _biomarkers(eye: EyeVisit, diseased: DiseasedEye, exposed: Exposed) -> list[Fact]:
+    """Exact biomarkers of the perfused vessels that the slab shows, by region of the field."""
+    imaging = exposed.scan.imaging
+    edges = select_edges(diseased.graph, layers=SLAB_LAYERS[imaging.slab])
+    coverage = render_capsules(diseased.graph, imaging.size_px, edges=edges)
+    zone = faz_mask(diseased.faz_outline_um, imaging.pixel_um, imaging.size_px)
+    measured = measure_masks(coverage, imaging.fov_mm, faz=zone, laterality=Laterality(eye.laterality))
+    return [
+        Fact(
+            name=f"{b.name} {b.region}" if b.region != FIELD else b.name,
+            value=b.value,
+            unit=b.unit,
+            view_id=exposed.scan.view_id,
+        )
+        for b in measured.biomarkers.values
+    ]
+
+
+def _box(mask: NDArray[np.bool_]) -> tuple[tuple[float, float], tuple[float, float]]:
+    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return (float(rows[0]), float(cols[0])), (float(rows[-1] + 1), float(cols[-1] + 1))
