@@ -19,7 +19,7 @@ from chiasm.worlds.octa.anatomy import AnatomyParams
 from chiasm.worlds.octa.anatomy._grow import SHEETS
 from chiasm.worlds.octa.anatomy._params import bounded_normal
 from chiasm.worlds.octa.anatomy._sheet import LABEL_FAZ
-from chiasm.worlds.octa.pathology._ground import Change, Ground, paint
+from chiasm.worlds.octa.pathology._ground import ANGLES, Change, Ground, paint
 from chiasm.worlds.octa.pathology._loss import interior, whole_cells
 from chiasm.worlds.octa.pathology._severity import Severity
 
@@ -31,7 +31,7 @@ GROWTH: Final[dict[Stage, tuple[float, float]]] = {
 """Relative growth of the area without notches, mean and sd; makes 0.30, 0.38 and 0.45 mm2 of 0.26."""
 NOTCHES: Final[dict[Stage, float]] = {Stage.EARLY_NPDR: 1.6, Stage.LATE_NPDR: 2.8, Stage.PDR: 3.6}
 """Mean number of notches."""
-OUTLINE_STEP_UM: Final = 5.0
+OUTLINE_STEP_UM: Final = 6.0
 SLACK_UM: Final = 40.0
 """The outline may lie this far beyond the planned rim: cells of tissue are lost whole [um]."""
 WIDEST_MM2: Final = 1.1
@@ -63,33 +63,37 @@ def sample(rng: np.random.Generator, severity: Severity, anatomy: AnatomyParams)
     if severity.stage not in GROWTH:
         return FazParams()
     mean, sd = GROWTH[severity.stage]
-    room = min(WIDEST_MM2, _room_mm2(anatomy)) - anatomy.effective_faz_area_mm2
-    relative = bounded_normal(rng, mean + 0.5 * sd * (severity.level - 0.5), sd, 0.0, mean + 2.5 * sd)
+    # A FAZ that is nearly as large as the field allows has little room to grow.
+    room = max(0.0, min(WIDEST_MM2, _room_mm2(anatomy)) / anatomy.effective_faz_area_mm2 - 1.0)
+    share = bounded_normal(rng, mean + 0.5 * sd * (severity.level - 0.5), sd, 0.0, mean + 2.5 * sd)
+    growth = anatomy.effective_faz_area_mm2 * (share if share <= room else room * float(rng.uniform(0.5, 1.0)))
     count = min(7, int(rng.poisson(NOTCHES[severity.stage])))
     notches = []
     for _ in range(count):
         depth = float(rng.uniform(45.0, 85.0) + 80.0 * severity.level * rng.random())
         width = float(rng.uniform(16.0, 40.0))
         notches.append(Notch(angle_deg=float(rng.uniform(0.0, 360.0)), depth_um=depth, width_deg=width))
-    growth = relative * anatomy.effective_faz_area_mm2
-    if growth > room:
-        # A FAZ that is as large as the field allows already: it cannot grow by more.
-        growth = max(0.0, room)
     return FazParams(growth_mm2=growth, notches=tuple(notches))
 
 
-def planned_rim_um(
-    ground: Ground, params: FazParams, points_um: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Distance of points from the fovea, and the planned radius of the diseased superficial FAZ towards them [um]."""
-    distance, rim = ground.faz_radius_um(points_um)
-    wider = rim * np.sqrt(1.0 + params.growth_mm2 / ground.anatomy.params.effective_faz_area_mm2)
-    row, col = ground.anatomy.fovea_um
-    angle = np.arctan2(ground.nasal_sign * (points_um[:, 1] - col), points_um[:, 0] - row)
+def planned_rim_um(ground: Ground, params: FazParams) -> NDArray[np.float64]:
+    """(721,) planned radius of the diseased superficial FAZ at `ANGLES` [um]."""
+    wider = ground.rim_um * np.sqrt(1.0 + params.growth_mm2 / ground.anatomy.params.effective_faz_area_mm2)
     for notch in params.notches:
-        away = np.abs((angle - np.deg2rad(notch.angle_deg) + np.pi) % (2.0 * np.pi) - np.pi)
+        away = np.abs((ANGLES - np.deg2rad(notch.angle_deg) + np.pi) % (2.0 * np.pi) - np.pi)
         wider = wider + notch.depth_um * np.exp2(-((2.0 * away / np.deg2rad(notch.width_deg)) ** 2))
-    return distance, np.asarray(wider)
+    return np.asarray(wider)
+
+
+def within(
+    ground: Ground, rim_um: NDArray[np.float64], points_um: NDArray[np.float64], scale: float = 1.0
+) -> NDArray[np.bool_]:
+    """(P,) whether points (row, col) lie within `scale` times a tabulated outline."""
+    distance, angle = ground.polar(points_um)
+    out = distance < scale * float(rim_um.min())
+    unsure = np.flatnonzero(~out & (distance < scale * float(rim_um.max())))
+    out[unsure] = distance[unsure] < scale * np.interp(angle[unsure], ANGLES, rim_um)
+    return np.asarray(out)
 
 
 def plan(ground: Ground, params: FazParams) -> NDArray[np.bool_]:
@@ -97,16 +101,14 @@ def plan(ground: Ground, params: FazParams) -> NDArray[np.bool_]:
     removed = np.zeros(ground.graph.n_edges, np.bool_)
     if params.growth_mm2 == 0.0 and not params.notches:
         return removed
-    inside = np.zeros(ground.graph.n_edges, np.bool_)
+    rim = planned_rim_um(ground, params)
     for sheet in SHEETS:
         tissue = ground.anatomy.tissue[sheet.layer]
-        distance, wider = planned_rim_um(ground, params, tissue.points_um)
         scale = ground.anatomy.params.deep_faz_factor**sheet.faz_power
-        lost = whole_cells(ground, sheet.layer, (distance < wider * scale) & (tissue.label >= 0))
+        inside = within(ground, rim, tissue.points_um, scale)
+        lost = whole_cells(ground, sheet.layer, inside & (tissue.label >= 0))
         removed[interior(ground, sheet.layer, lost | (tissue.label == LABEL_FAZ))] = True
-        near, rim = planned_rim_um(ground, params, ground.middle)
-        inside |= near < rim
-    return ground.settled(removed, inside)
+    return ground.settled(removed, within(ground, rim, ground.middle))
 
 
 def apply(removed: NDArray[np.bool_]) -> Change:
@@ -125,25 +127,17 @@ def outline_um(ground: Ground, params: FazParams, removed: NDArray[np.bool_]) ->
         shift = 0.0 if ground.warp is None else ground.warp.at(anatomy.faz_outline_um)
         return np.asarray(anatomy.faz_outline_um + shift)
     fovea = np.array(anatomy.fovea_um)
-    angle = np.linspace(-np.pi, np.pi, 721)
-    circle = fovea + np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    reach = planned_rim_um(ground, params, circle)[1]
-    half = float(reach.max()) + 3.0 * SLACK_UM
+    reach = planned_rim_um(ground, params) + SLACK_UM
+    half = float(reach.max()) + 3.0 * OUTLINE_STEP_UM
     n = int(np.ceil(2.0 * half / OUTLINE_STEP_UM))
-    kept = ~removed & (ground.graph.layer == Layer.SVC)
     ends = ground.now[ground.edges, :2] - fovea
-    kept &= (np.abs(ends) < half + 50.0).all(axis=(1, 2))
+    kept = ~removed & (ground.graph.layer == Layer.SVC) & (np.abs(ends) < half + 50.0).all(axis=(1, 2))
     walls = np.zeros((n, n), np.bool_)
-    paint(
-        walls,
-        ends[kept, 0] + half,
-        ends[kept, 1] + half,
-        np.full(int(kept.sum()), 0.8 * OUTLINE_STEP_UM),
-        OUTLINE_STEP_UM,
-    )
-    offset = (np.arange(n) + 0.5) * OUTLINE_STEP_UM - half
-    towards = np.arctan2(offset[None], offset[:, None])
-    inside = np.hypot(offset[:, None], offset[None]) < np.interp(towards, angle, reach) + SLACK_UM
+    width = np.full(int(kept.sum()), 0.8 * OUTLINE_STEP_UM)
+    paint(walls, ends[kept, 0] + half, ends[kept, 1] + half, width, OUTLINE_STEP_UM)
+    centre = (np.arange(n) + 0.5) * OUTLINE_STEP_UM - half
+    points = fovea + np.stack(np.meshgrid(centre, centre, indexing="ij"), axis=-1).reshape(-1, 2)
+    inside = within(ground, reach, points).reshape(n, n)
     number, _ = ndimage.label(inside & ~walls)
     zone = ndimage.binary_dilation(number == number[n // 2, n // 2])
     smooth = ndimage.gaussian_filter(zone.astype(np.float32), 1.0)

@@ -11,13 +11,12 @@ held at their pressures by vessels far larger than what is lost here. Inside, an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from chiasm.case import Layer, Node, Vessel, VesselGraph
 from chiasm.worlds.octa.anatomy import Anatomy
@@ -26,6 +25,8 @@ from chiasm.worlds.octa.imaging import Blobs
 from chiasm.worlds.octa.pathology._lesion import FAMILIES, Family, Lesion, Patch, Unplaced
 from chiasm.worlds.octa.pathology._warp import Warp
 
+ANGLES = np.linspace(-np.pi, np.pi, 721)
+"""Where outlines around the fovea are tabulated, from +row to nasal [rad]."""
 ID_BLOCK = 10_000_000
 """New edges of one family are numbered from a multiple of this, so that families cannot collide."""
 TWIG_RADIUS_UM = 8.0
@@ -42,8 +43,6 @@ class Ground:
         now: (N, 3) node positions after tortuosity [um]: what lesions are drawn at.
         warp: The displacement between the two.
         edges: (E, 2) node indices.
-        first: (N + 1,) and
-        link: (2E,) edges at each node.
         middle: (E, 2) healthy middles of the edges seen from above [um].
         capillary: (E,) whether an edge is a capillary.
     """
@@ -53,8 +52,6 @@ class Ground:
     now: NDArray[np.float64]
     warp: Warp | None
     edges: NDArray[np.int64]
-    first: NDArray[np.int64]
-    link: NDArray[np.int64]
     middle: NDArray[np.float64]
     capillary: NDArray[np.bool_]
 
@@ -68,9 +65,29 @@ class Ground:
             now = pos.copy()
             now[:, :2] += warp.at(pos[:, :2])
         edges = graph.edges.astype(np.int64)
-        first, link = incidence(edges, len(pos))
         middle = 0.5 * (pos[edges[:, 0], :2] + pos[edges[:, 1], :2])
-        return cls(anatomy, pos, now, warp, edges, first, link, middle, graph.vessel == Vessel.CAPILLARY)
+        return cls(anatomy, pos, now, warp, edges, middle, graph.vessel == Vessel.CAPILLARY)
+
+    @cached_property
+    def incidence(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(N + 1,) and (2E,): the edges at node n are `second[first[n] : first[n + 1]]`."""
+        return incidence(self.edges, len(self.pos))
+
+    @cached_property
+    def middle_now(self) -> NDArray[np.float64]:
+        """(E, 2) middles of the edges at their present places [um]."""
+        return 0.5 * (self.now[self.edges[:, 0], :2] + self.now[self.edges[:, 1], :2])
+
+    @cached_property
+    def rim_um(self) -> NDArray[np.float64]:
+        """(721,) radius of the healthy superficial FAZ at the angles of `ANGLES` [um]."""
+        return np.asarray(self.anatomy.params.faz_radius_um(ANGLES))
+
+    def polar(self, points_um: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Distance from the fovea [um], and angle from +row to nasal [rad], of points (row, col)."""
+        row, col = self.anatomy.fovea_um
+        dr, dc = points_um[:, 0] - row, self.nasal_sign * (points_um[:, 1] - col)
+        return np.hypot(dr, dc), np.arctan2(dc, dr)
 
     @property
     def graph(self) -> VesselGraph:
@@ -92,12 +109,6 @@ class Ground:
         """+1 where the nose is towards high col (right eye), -1 otherwise."""
         return 1.0 if self.anatomy.params.laterality == "OD" else -1.0
 
-    def faz_radius_um(self, points_um: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Distance of points from the fovea, and the planned FAZ radius in their direction [um]."""
-        row, col = self.anatomy.fovea_um
-        dr, dc = points_um[:, 0] - row, self.nasal_sign * (points_um[:, 1] - col)
-        return np.hypot(dr, dc), self.anatomy.params.faz_radius_um(np.arctan2(dc, dr))
-
     def settled(self, removed: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(E,) `removed` and every edge that blood no longer passes because of it.
 
@@ -105,15 +116,9 @@ class Ground:
         no artery or vein any more.
         """
         twig = inside & ~self.capillary & (self.graph.radius_um <= TWIG_RADIUS_UM)
-        gone = _prune(self.edges, removed, self.capillary | twig, self.first, self.link)
-        kept = np.flatnonzero(~gone)
-        n = len(self.pos)
-        ends = self.edges[kept]
-        adjacency = coo_matrix((np.ones(len(kept), np.int8), (ends[:, 0], ends[:, 1])), shape=(n, n))
-        _, label = connected_components(adjacency, directed=False)
-        fed = np.zeros(label.max() + 1, np.bool_)
-        fed[label[self.edges[~gone & ~self.capillary].ravel()]] = True
-        gone[kept[~fed[label[ends[:, 0]]]]] = True
+        first, link = self.incidence
+        gone = _prune(self.edges, removed, self.capillary | twig, first, link)
+        _drop_unfed(self.edges, gone, self.capillary, len(self.pos))
         return np.asarray(gone)
 
     def vessels(self, chosen: NDArray[np.bool_]) -> VesselGraph:
@@ -276,6 +281,39 @@ def _prune(edges: Any, removed: Any, may_go: Any, first: Any, link: Any) -> NDAr
                     stack[top] = other
                     top += 1
     return gone
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _drop_unfed(edges: Any, gone: Any, capillary: Any, n: int) -> None:
+    """Mark capillaries gone that hang together with no artery or vein."""
+    root = np.arange(n)
+    for e in range(len(edges)):
+        if gone[e]:
+            continue
+        a, b = edges[e, 0], edges[e, 1]
+        while root[a] != a:
+            root[a] = root[root[a]]
+            a = root[a]
+        while root[b] != b:
+            root[b] = root[root[b]]
+            b = root[b]
+        if a < b:
+            root[b] = a
+        else:
+            root[a] = b
+    fed = np.zeros(n, np.bool_)
+    for e in range(len(edges)):
+        if not gone[e] and not capillary[e]:
+            a = edges[e, 0]
+            while root[a] != a:
+                a = root[a]
+            fed[a] = True
+    for e in range(len(edges)):
+        if not gone[e] and capillary[e]:
+            a = edges[e, 0]
+            while root[a] != a:
+                a = root[a]
+            gone[e] = not fed[a]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -8,6 +8,7 @@ visible to 31 um; about three foci in an affected eye (PMC7262762).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Final
 
 import numpy as np
@@ -157,7 +158,7 @@ def _shunt(
         way.append(at)
     path = nodes[np.array(way[::-1])]
     key = {tuple(sorted(pair)): e for pair, e in zip(ground.edges[free].tolist(), free.tolist(), strict=True)}
-    edges = [key[tuple(sorted((int(a), int(b))))] for a, b in zip(path[:-1], path[1:], strict=True)]
+    edges = [key[tuple(sorted((int(a), int(b))))] for a, b in pairwise(path)]
     return Shunt(number, np.array(edges, np.int64), path)
 
 

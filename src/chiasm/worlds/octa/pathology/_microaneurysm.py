@@ -20,7 +20,7 @@ from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy._lattice import hash01
 from chiasm.worlds.octa.imaging import Blobs
 from chiasm.worlds.octa.pathology._dropout import DropoutPlan
-from chiasm.worlds.octa.pathology._ground import Change, Ground
+from chiasm.worlds.octa.pathology._ground import Change, Ground, draw_segments
 from chiasm.worlds.octa.pathology._lesion import Lesion, Unplaced
 from chiasm.worlds.octa.pathology._severity import Severity
 
@@ -175,8 +175,6 @@ def _near_border(ground: Ground, dropout: DropoutPlan) -> NDArray[np.bool_]:
         return np.zeros(len(ground.edges), np.bool_)
     step = 20.0
     ends = ground.pos[ground.edges[dropout.removed], :2]
-    from chiasm.worlds.octa.pathology._ground import draw_segments
-
     near = draw_segments(ends[:, 0], ends[:, 1], np.full(len(ends), BORDER_UM), step)
     return near.contains(ground.middle)
 

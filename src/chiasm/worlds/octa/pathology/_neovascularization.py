@@ -7,6 +7,7 @@ so that every branch is perfused.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Final
 
 import numpy as np
@@ -14,11 +15,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
 
-from chiasm.case import Layer, Quantity, Record, Vessel
+from chiasm.case import Layer, Node, Quantity, Record, Vessel, VesselGraph
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy._lattice import hash01
 from chiasm.worlds.octa.pathology._dropout import DropoutPlan
-from chiasm.worlds.octa.pathology._ground import Added, Change, Ground, draw_segments
+from chiasm.worlds.octa.pathology._ground import ANGLES, Added, Change, Ground, draw_segments
 from chiasm.worlds.octa.pathology._lesion import Lesion, Patch, Unplaced
 from chiasm.worlds.octa.pathology._severity import Severity
 
@@ -88,7 +89,8 @@ def plan(ground: Ground, params: NeovascularizationsParams, dropout: DropoutPlan
     graph = ground.graph
     veins = np.unique(ground.edges[graph.vessel == Vessel.VEIN].ravel())
     place = ground.pos[veins, :2]
-    distance, rim = ground.faz_radius_um(place)
+    distance, angle = ground.polar(place)
+    rim = np.interp(angle, ANGLES, ground.rim_um)
     near = np.zeros(len(veins), np.bool_)
     if dropout.removed.any():
         ends = ground.pos[ground.edges[dropout.removed], :2]
@@ -152,7 +154,7 @@ def _grow(ground: Ground, one: NeovascularizationParams, root: Root) -> Added:
         turn = float((np.arctan2(offset[1], offset[0]) - lean + np.pi) % (2.0 * np.pi))
         tips.append((turn, node))
     tips.sort()
-    for (_, a), (_, b) in zip(tips[:-1], tips[1:], strict=True):
+    for (_, a), (_, b) in pairwise(tips):
         _join(nodes, edges, radius, n_healthy, a, b, rng)
     return Added(
         pos=np.array(nodes),
@@ -198,8 +200,6 @@ def _lesion(ground: Ground, root: Root, tuft: Added) -> Lesion:
     ends = np.where(tuft.edges >= n_healthy, tuft.edges - n_healthy + 1, 0)
     region = _filled(pos[ends, :2], tuft.radius_um)
     row, col = region.centroid_um(ground.fov_um)
-    from chiasm.case import Node, VesselGraph
-
     vessels = VesselGraph(
         fov_um=ground.fov_um,
         position_um=pos.astype(np.float32),

@@ -42,7 +42,7 @@ class PathologyParams(Record):
         if family not in FAMILIES:
             raise UnknownName("family of findings", family, FAMILIES)
         asked = {
-            "dropout": self.dropout.share > 0.0 and len(self.dropout.regions) > 0,
+            "dropout": self.dropout.share > 0.0 and len(self.dropout.territories) > 0,
             "faz": self.faz.growth_mm2 > 0.0 or len(self.faz.notches) > 0,
             "microaneurysm": len(self.microaneurysm.each) > 0,
             "irma": len(self.irma.each) > 0,

@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 from scipy import ndimage
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from chiasm.case import Layer, Quantity, Record, Vessel
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy import Anatomy
 from chiasm.worlds.octa.anatomy._lattice import hash01
-from chiasm.worlds.octa.pathology._ground import Change, Ground, draw_segments
+from chiasm.worlds.octa.pathology._ground import ANGLES, Change, Ground, draw_segments
 from chiasm.worlds.octa.pathology._lesion import Lesion, Patch
 from chiasm.worlds.octa.pathology._severity import Severity
 from chiasm.worlds.octa.pathology._warp import Warp
@@ -107,31 +109,20 @@ def _branches(
     ends: NDArray[np.int64], degree: NDArray[np.int64], pos: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Arc and chord of every chain between nodes that are no mere joints; trees only, so each chain has two ends."""
-    from scipy.sparse import coo_matrix
-    from scipy.sparse.csgraph import connected_components
-
     joint = degree == 2
-    # Two edges belong to one chain when they share a joint.
     order = np.argsort(ends.ravel(), kind="stable")
     node, edge = ends.ravel()[order], np.repeat(np.arange(len(ends)), 2)[order]
-    same = (node[:-1] == node[1:]) & joint[node[:-1]]
-    a, b = edge[:-1][same], edge[1:][same]
-    net = coo_matrix((np.ones(len(a)), (a, b)), shape=(len(ends), len(ends)))
+    same = (node[:-1] == node[1:]) & joint[node[:-1]]  # two edges that share a joint are of one chain
+    net = coo_matrix((np.ones(int(same.sum())), (edge[:-1][same], edge[1:][same])), shape=(len(ends), len(ends)))
     count, label = connected_components(net, directed=False)
-    step = np.linalg.norm(pos[ends[:, 1], :2] - pos[ends[:, 0], :2], axis=1)
-    arcs = np.bincount(label, step, minlength=count)
-    tip = ~joint[ends]
-    which = np.repeat(label, 2)[tip.ravel()]
-    where = pos[ends.ravel()[tip.ravel()], :2]
-    first = np.zeros((count, 2))
-    sign = np.where(np.arange(len(which)) == np.searchsorted(np.sort(which), which), 1, 1)
-    del sign
-    sort = np.argsort(which, kind="stable")
-    which, where = which[sort], where[sort]
-    start = np.searchsorted(which, np.arange(count))
-    two = np.bincount(which, minlength=count) == 2
-    first = where[start[two]] - where[start[two] + 1]
-    return arcs[two], np.hypot(first[:, 0], first[:, 1])
+    arcs = np.bincount(label, np.hypot(*(pos[ends[:, 1], :2] - pos[ends[:, 0], :2]).T), minlength=count)
+    outer = ~joint[ends].ravel()
+    which, where = np.repeat(label, 2)[outer], pos[ends.ravel()[outer], :2]
+    order = np.argsort(which, kind="stable")
+    which, where = which[order], where[order]
+    start = np.searchsorted(which, np.arange(count))[np.bincount(which, minlength=count) == 2]
+    chords = np.hypot(*(where[start] - where[start + 1]).T)
+    return arcs[which[start]], chords
 
 
 def _weight(anatomy: Anatomy, low: float, n: int) -> NDArray[np.float64]:
@@ -143,12 +134,11 @@ def _weight(anatomy: Anatomy, low: float, n: int) -> NDArray[np.float64]:
     on = drawn.mask(n * GRID_UM, n)
     away = ndimage.distance_transform_edt(~on) * GRID_UM
     at = low + np.arange(n) * GRID_UM
-    points = np.stack(np.meshgrid(at, at, indexing="ij"), axis=-1).reshape(-1, 2)
     row, col = anatomy.fovea_um
     sign = 1.0 if anatomy.params.laterality == "OD" else -1.0
-    offset = points - np.array([row, col])
-    rim = anatomy.params.faz_radius_um(np.arctan2(sign * offset[:, 1], offset[:, 0]))
-    outside = ((np.hypot(offset[:, 0], offset[:, 1]) - rim - 60.0) / 120.0).clip(0.0, 1.0).reshape(n, n)
+    dr, dc = at[:, None] - row, sign * (at[None] - col)
+    rim = np.interp(np.arctan2(dc, dr), ANGLES, anatomy.params.faz_radius_um(ANGLES))
+    outside = ((np.hypot(dr, dc) - rim - 60.0) / 120.0).clip(0.0, 1.0)
     return np.asarray(_smooth((1.0 - away / REACH_UM).clip(0.0, 1.0)) * _smooth(outside))
 
 

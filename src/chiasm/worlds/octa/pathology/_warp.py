@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +26,21 @@ class Warp:
 
     def at(self, points_um: NDArray[np.float64]) -> NDArray[np.float64]:
         """(P, 2) displacement of points (row, col) [um]; that of the nearest grid point outside the grid."""
-        where = ((points_um - np.array(self.origin_um)) / self.step_um).T
-        return np.stack([ndimage.map_coordinates(s, where, order=1, mode="nearest") for s in self.shift_um], axis=1)
+        where = (points_um - np.array(self.origin_um)) / self.step_um
+        return np.stack([bilinear(s, where[:, 0], where[:, 1]) for s in self.shift_um], axis=1)
 
-    def pull(self, inside: NDArray[np.bool_], origin_um: tuple[float, float], step_um: float) -> NDArray[np.bool_]:
-        """A region (H, W) on a grid, carried along: each cell takes what lies where it came from (to first order)."""
-        rows = origin_um[0] + (np.arange(inside.shape[0]) + 0.5) * step_um
-        cols = origin_um[1] + (np.arange(inside.shape[1]) + 0.5) * step_um
-        points = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
-        source = (points - self.at(points) - np.array(origin_um)) / step_um
-        index = np.floor(source).astype(np.int64)
-        np.clip(index[:, 0], 0, inside.shape[0] - 1, out=index[:, 0])
-        np.clip(index[:, 1], 0, inside.shape[1] - 1, out=index[:, 1])
-        return np.asarray(inside[index[:, 0], index[:, 1]].reshape(inside.shape))
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def bilinear(values: Any, row: Any, col: Any) -> NDArray[np.float64]:
+    """(P,) values (H, W) between grid points, at fractional indices; the nearest border value outside."""
+    out = np.empty(len(row))
+    height, width = values.shape
+    for k in range(len(row)):
+        r = min(max(row[k], 0.0), height - 1.0)
+        c = min(max(col[k], 0.0), width - 1.0)
+        r0, c0 = min(int(r), height - 2), min(int(c), width - 2)
+        fr, fc = r - r0, c - c0
+        top = values[r0, c0] * (1.0 - fc) + values[r0, c0 + 1] * fc
+        bottom = values[r0 + 1, c0] * (1.0 - fc) + values[r0 + 1, c0 + 1] * fc
+        out[k] = top * (1.0 - fr) + bottom * fr
+    return out
