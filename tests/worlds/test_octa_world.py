@@ -100,7 +100,7 @@ def test_twin_is_equal_outside_what_was_taken_out(sick: tuple[OctaParams, Case])
         region = finding.region(view.view_id)
         if region is not None and region.box is not None:
             (r0, c0), (r1, c1) = region.box
-            near[max(int(r0) - 12, 0) : int(r1) + 12, max(int(c0) - 12, 0) : int(c1) + 12] = True
+            near[max(int(r0) - 24, 0) : int(r1) + 24, max(int(c0) - 24, 0) : int(c1) + 24] = True
     assert changed.any()
     assert not (changed & ~near).any()
     assert not list(other.find("microaneurysm"))
