@@ -7,6 +7,7 @@ Fast (about 10 ms for 304 px), smooth in the imaging parameters, and stated in `
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -42,11 +43,13 @@ _BANDS = np.array(
 _RINGS = 12
 _SCALES = (0.0, 0.7, 1.4, 2.8, 5.6, 11.2)
 _WINDOWS = (3.0, 8.0)
-_RIDGES = (1.3, 2.6)
+_RIDGES = (2, 3)
+"""Indices of `_SCALES`."""
 _SLOPE = np.array([-0.5, 0, 0.5], dtype=np.float32)
 _CURVE = np.array([1, -2, 1], dtype=np.float32)
 
 Vector = NDArray[np.float64]
+Image = NDArray[np.float32]
 
 
 class _Geometry(NamedTuple):
@@ -85,18 +88,41 @@ def image_statistics(pixels: NDArray[np.uint8]) -> Vector:
     """(S,) float64 statistics of one square image (n, n) uint8."""
     grey = pixels.astype(np.float32) / np.float32(255)
     geometry = _geometry(len(pixels))
-    present = np.count_nonzero(np.bincount(pixels.ravel(), minlength=256))
-    values = [*np.quantile(grey, _QUANTILES), grey.mean(), grey.std(), np.log(present)]
+    smooth = _pyramid(grey)
+    counts = np.bincount(pixels.ravel(), minlength=256)
+    values = [*_quantiles(grey, _QUANTILES), float(grey.mean()), float(grey.std()), float(np.log((counts > 0).sum()))]
     values += _spectrum(grey, geometry)
-    values += _contrast(grey)
-    values += _grain(grey)
-    values += [*_patterns(pixels, 1), *_patterns(pixels, 2), *_euler(grey)]
-    values += _lines(grey)
+    values += _contrast(smooth)
+    values += _grain(grey - smooth[3])
+    values += [*_patterns(pixels, 1), *_patterns(pixels, 2), *_euler(smooth)]
+    values += _lines(smooth)
     values += _eccentricity(grey, geometry)
     return np.array(values, dtype=np.float64)
 
 
-def _spectrum(grey: NDArray[np.float32], geometry: _Geometry) -> list[float]:
+def _pyramid(grey: Image) -> list[Image]:
+    """The image at each of `_SCALES`; the last two at half size, which holds all their detail."""
+    out = [grey]
+    for scale in _SCALES[1:4]:
+        out.append(ndimage.gaussian_filter(grey, scale, truncate=3))
+    half = out[3][::2, ::2]
+    for scale in _SCALES[4:]:
+        # Blurring by a then b is blurring by sqrt(a^2 + b^2); scales halve with the grid.
+        out.append(ndimage.gaussian_filter(half, np.sqrt(scale**2 - _SCALES[3] ** 2) / 2, truncate=3))
+    return out
+
+
+def _quantiles(values: Image, shares: Sequence[float]) -> list[float]:
+    """Quantiles from a histogram of 1024 bins, interpolated within bins: smooth, and ten times as fast as sorting."""
+    low, high = float(values.min()), float(values.max())
+    width = max(high - low, 1e-9) / 1023
+    bins = ((values - np.float32(low)) * np.float32(1 / width)).astype(np.int32)
+    below = np.concatenate([[0.0], np.cumsum(np.bincount(bins.ravel(), minlength=1024))]) / values.size
+    at = np.interp(shares, below, np.arange(len(below)))
+    return [float(v) for v in low + at * width]
+
+
+def _spectrum(grey: Image, geometry: _Geometry) -> list[float]:
     """Log power per radial band; log ratios of rows to columns and of the axes to the rest, in three ranges."""
     power = np.abs(fft.rfft2((grey - grey.mean()) * geometry.window)) ** 2
     flat = power.ravel()
@@ -111,23 +137,22 @@ def _spectrum(grey: NDArray[np.float32], geometry: _Geometry) -> list[float]:
     return out
 
 
-def _contrast(grey: NDArray[np.float32]) -> list[float]:
-    """Log sd, skewness and patchiness (log sd of local energy) of differences of Gaussians."""
-    smooth = [ndimage.gaussian_filter(grey, s, truncate=3) if s else grey for s in _SCALES]
+def _contrast(smooth: list[Image]) -> list[float]:
+    """Log sd, skewness and patchiness (sd of local energy over energy) of differences of Gaussians."""
     out = []
-    for i in range(len(_SCALES) - 1):
-        band = smooth[i] - smooth[i + 1]
+    for i in range(len(smooth) - 1):
+        fine, coarse = smooth[i], smooth[i + 1]
+        band = fine[::2, ::2] - coarse if fine.shape != coarse.shape else fine - coarse
         square = band * band
         variance = max(float(square.mean()), 1e-12)
-        local = ndimage.uniform_filter(square, 25)
+        local = ndimage.uniform_filter(square, 25 if i < 3 else 13)
         skewness = float((square * band).mean()) / variance**1.5
         out += [0.5 * float(np.log(variance)), skewness, float(local.std()) / variance]
     return out
 
 
-def _grain(grey: NDArray[np.float32]) -> list[float]:
+def _grain(high: Image) -> list[float]:
     """Autocorrelation of fine detail along rows, columns and the diagonal."""
-    high = grey - ndimage.gaussian_filter(grey, 4, truncate=3)
     variance = max(float((high * high).mean()), 1e-12)
     out = [float((high[:-k] * high[k:]).mean()) / variance for k in (1, 2, 3, 4)]
     out += [float((high[:, :-k] * high[:, k:]).mean()) / variance for k in (1, 2, 3, 4)]
@@ -159,39 +184,39 @@ def _count_patterns(pixels: NDArray[np.uint8], radius: int, counts: NDArray[np.i
             counts[bright if changes <= 2 else 9] += 1
 
 
-def _euler(grey: NDArray[np.float32]) -> list[float]:
+def _euler(smooth: list[Image]) -> list[float]:
     """Euler number per pixel (4-connected) of the brighter part of the image, at three scales and thresholds."""
-    out = []
-    for scale in (0.0, 1.0, 2.0):
-        smooth = ndimage.gaussian_filter(grey, scale, truncate=3) if scale else grey
-        for share in (0.2, 0.5, 0.8):
-            above = smooth > np.quantile(smooth, share)
-            pairs = (above[1:] & above[:-1]).sum() + (above[:, 1:] & above[:, :-1]).sum()
-            squares = (above[1:, 1:] & above[:-1, 1:] & above[1:, :-1] & above[:-1, :-1]).sum()
-            out.append(float(int(above.sum()) - int(pairs) + int(squares)) / grey.size * 100)
+    out: list[float] = []
+    for level in (0, 1, 2):
+        values = smooth[level]
+        for threshold in _quantiles(values, (0.2, 0.5, 0.8)):
+            above = values > threshold
+            pairs = np.count_nonzero(above[1:] & above[:-1]) + np.count_nonzero(above[:, 1:] & above[:, :-1])
+            down = above[1:] & above[:-1]
+            squares = np.count_nonzero(down[:, 1:] & down[:, :-1])
+            out.append((np.count_nonzero(above) - pairs + squares) / values.size * 100)
     return out
 
 
-def _lines(grey: NDArray[np.float32]) -> list[float]:
+def _lines(smooth: list[Image]) -> list[float]:
     """Coherence of direction (structure tensor) over windows, and ridge strength (Hessian) at two widths: percentiles."""
-    smooth = ndimage.gaussian_filter(grey, 0.8, truncate=3)
-    row, col = ndimage.correlate1d(smooth, _SLOPE, axis=0), ndimage.correlate1d(smooth, _SLOPE, axis=1)
-    moments = np.stack([row * row, col * col, row * col])
+    row, col = ndimage.correlate1d(smooth[1], _SLOPE, axis=0), ndimage.correlate1d(smooth[1], _SLOPE, axis=1)
+    moments = (row * row, col * col, row * col)
     out: list[float] = []
     for window in _WINDOWS:
-        a, b, c = (ndimage.uniform_filter(m, round(3 * window)) for m in moments)
-        coherence = np.hypot(a - b, 2 * c) / (a + b + np.float32(1e-7))
-        out += np.quantile(coherence[::2, ::2], (0.25, 0.5, 0.9)).tolist()
-    for width in _RIDGES:
-        smooth = ndimage.gaussian_filter(grey, width, truncate=3)
-        rr, cc = ndimage.correlate1d(smooth, _CURVE, axis=0), ndimage.correlate1d(smooth, _CURVE, axis=1)
-        rc = ndimage.correlate1d(ndimage.correlate1d(smooth, _SLOPE, axis=0), _SLOPE, axis=1)
-        ridge = np.maximum(np.hypot((rr - cc) / 2, rc) - (rr + cc) / 2, 0) * np.float32(width**2)
-        out += np.quantile(ridge[::2, ::2], (0.5, 0.9, 0.99)).tolist()
+        a, b, c = (ndimage.uniform_filter(m, round(3 * window))[::2, ::2] for m in moments)
+        out += _quantiles(np.hypot(a - b, 2 * c) / (a + b + np.float32(1e-7)), (0.25, 0.5, 0.9))
+    for level in _RIDGES:
+        values = smooth[level]
+        slope = ndimage.correlate1d(values, _SLOPE, axis=0)
+        rr, cc = ndimage.correlate1d(values, _CURVE, axis=0), ndimage.correlate1d(values, _CURVE, axis=1)
+        rc = ndimage.correlate1d(slope, _SLOPE, axis=1)
+        ridge = np.maximum(np.hypot((rr - cc) / 2, rc) - (rr + cc) / 2, 0) * np.float32(_SCALES[level] ** 2)
+        out += _quantiles(ridge, (0.5, 0.9, 0.99))
     return out
 
 
-def _eccentricity(grey: NDArray[np.float32], geometry: _Geometry) -> list[float]:
+def _eccentricity(grey: Image, geometry: _Geometry) -> list[float]:
     """Mean and sd of grey in rings about the centre of the field."""
     flat = grey.ravel().astype(np.float64)
     mean = np.bincount(geometry.ring, flat, minlength=_RINGS)[:_RINGS] / geometry.ring_count

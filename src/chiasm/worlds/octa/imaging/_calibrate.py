@@ -1,0 +1,290 @@
+"""Fit a device profile to a handful of unlabelled images, by matching distributions of image statistics.
+
+1. Look at the images: what cannot be used is named, one by one, with the reason.
+2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
+3. Means: bounded least squares (`scipy.optimize.least_squares`, soft-L1 loss) on (synthetic mean - real mean) / real sd of
+   every statistic, families weighing the same, with a weak pull towards the start where the images do not tell.
+4. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
+   parameters by how strongly they move each statistic.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares, nnls
+
+from chiasm.errors import InvalidInput
+from chiasm.worlds.octa.imaging._eye import Eye
+from chiasm.worlds.octa.imaging._flow import Flow, project
+from chiasm.worlds.octa.imaging._image import image
+from chiasm.worlds.octa.imaging._inspect import ImageProblem, inspect_images
+from chiasm.worlds.octa.imaging._params import tunable
+from chiasm.worlds.octa.imaging._profile import Profile, Spread
+from chiasm.worlds.octa.imaging._sample import sample_imaging
+from chiasm.worlds.octa.imaging._statistics import image_statistics, statistic_names
+
+Table = NDArray[np.float64]
+
+MINIMUM_IMAGES = 10
+"""Fewer cannot say how images of a device vary."""
+
+WANDER: dict[str, float] = {
+    "large_gain": 0.5,
+    "capillary_gain": 0.6,
+    "deep_gain": 0.6,
+    "bead_sd": 0.5,
+    "bead_um": 0.35,
+    "missing_share": 0.6,
+    "missing_um": 0.4,
+    "lobule_sd": 0.5,
+    "lobule_um": 0.3,
+    "tissue_level": 0.7,
+    "pit_floor": 0.7,
+    "pit_scale": 0.4,
+    "texture_gain": 0.7,
+    "texture_sd": 0.4,
+    "texture_um": 0.35,
+    "streak_um": 0.5,
+    "psf_um": 0.25,
+    "anisotropy": 0.1,
+    "illumination_sd": 0.5,
+    "illumination_mm": 0.3,
+    "vignette": 0.7,
+    "speckle_sd": 0.6,
+    "shot_sd": 0.6,
+    "floor_level": 0.7,
+    "floor_sd": 0.4,
+    "grain_px": 0.25,
+    "row_drift": 0.7,
+    "col_drift": 0.7,
+    "drift_px": 0.5,
+    "row_sd": 0.6,
+    "col_sd": 0.6,
+    "gamma": 0.25,
+    "black_share": 0.8,
+}
+"""The fitted parameters, each with the log-sd by which devices are expected to differ from the start profile."""
+
+_STEP = 0.08
+"""Log step of finite differences: small against the ranges above, large against the noise of pixels."""
+_PULL = 0.15
+"""Weight of the pull towards the start."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a calibration stands."""
+
+    evaluations: int
+    elapsed_s: float
+    cost: float
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """What a calibration found.
+
+    Attributes:
+        profile: The fitted profile.
+        start: The one it began from.
+        before: Mean distance of the statistics' distributions, start against real, by family; 0 is equal.
+        after: The same for the fitted profile.
+        worst: The statistics that still differ most: (family, name, distance).
+        problems: Images that were left out.
+        n_images: Images that were used.
+        evaluations: Times that all eyes were rendered.
+        elapsed_s: Wall-clock seconds.
+    """
+
+    profile: Profile
+    start: Profile
+    before: dict[str, float]
+    after: dict[str, float]
+    worst: tuple[tuple[str, str, float], ...]
+    problems: tuple[ImageProblem, ...]
+    n_images: int
+    evaluations: int
+    elapsed_s: float
+
+
+def calibrate(
+    images: Sequence[NDArray[Any]],
+    eyes: Sequence[Eye],
+    start: Profile,
+    *,
+    name: str,
+    names: Sequence[str] | None = None,
+    use_the_rest: bool = False,
+    rounds: int = 6,
+    seed: int = 0,
+    progress: Callable[[Progress], None] | None = None,
+) -> Calibration:
+    """Fit a profile to real images.
+
+    Args:
+        images: At least 10 square greyscale images (H, W) uint8 of one size and one kind of scan.
+        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 16 suffice.
+        start: Where to begin, and the source of what is not fitted (artefact rates, slabs, `saturation_mm_s`).
+        name: Of the new profile.
+        names: How to name each image in messages; None numbers them.
+        use_the_rest: Whether to go on without unusable images; else they are an error.
+        rounds: Steps of the least-squares search; each renders every eye about 35 times.
+        seed: Of the renders.
+        progress: Called after every evaluation.
+
+    Raises:
+        InvalidInput: Unusable images (each named with its reason), fewer than 10 usable ones, or eyes of another field.
+    """
+    began = time.monotonic()
+    problems = inspect_images(images, names)
+    if problems and not use_the_rest:
+        listed = "\n".join(f"  {p.name}: {p.reason}" for p in problems)
+        msg = f"{len(problems)} of {len(images)} images cannot be used:\n{listed}\nremove them, or say that the rest shall be used"
+        raise InvalidInput(msg)
+    bad = {p.index for p in problems}
+    usable = [np.asarray(pixels) for i, pixels in enumerate(images) if i not in bad]
+    if len(usable) < MINIMUM_IMAGES:
+        msg = f"calibration needs at least {MINIMUM_IMAGES} usable images, got {len(usable)} of {len(images)}"
+        raise InvalidInput(msg)
+    start = Profile.model_validate({**start.model_dump(), "name": name, "size_px": len(usable[0])})
+    real = np.array([image_statistics(pixels) for pixels in usable])
+    fit = _Fit(tuple(eyes), start, real, seed, progress, began)
+    means, slopes = fit.means(rounds)
+    fitted = fit.spreads(means, slopes)
+    tables = [fit.render(profile) for profile in (start, fitted)]
+    before, after = (family_distances(table, real) for table in tables)
+    distances = distribution_distances(tables[1], real)
+    order = np.argsort(-distances)[:12]
+    worst = tuple((*statistic_names()[i], float(distances[i])) for i in order)
+    return Calibration(
+        fitted, start, before, after, worst, tuple(problems), len(usable), fit.evaluations, time.monotonic() - began
+    )
+
+
+def distribution_distances(synthetic: Table, real: Table) -> Table:
+    """(S,) mean difference of quantiles of each statistic, in real standard deviations."""
+    levels = np.linspace(0.05, 0.95, 19)
+    gap = np.abs(np.quantile(synthetic, levels, axis=0) - np.quantile(real, levels, axis=0)).mean(axis=0)
+    return np.asarray(gap / _scale(real), dtype=np.float64)
+
+
+def family_distances(synthetic: Table, real: Table) -> dict[str, float]:
+    """Mean of `distribution_distances` by family of statistics."""
+    distances = distribution_distances(synthetic, real)
+    families = np.array([family for family, _ in statistic_names()])
+    return {f: float(distances[families == f].mean()) for f in dict.fromkeys(families.tolist())}
+
+
+@dataclass
+class _Fit:
+    """The search: renders the eyes with common draws and compares their statistics with the real ones."""
+
+    eyes: tuple[Eye, ...]
+    start: Profile
+    real: Table
+    seed: int
+    progress: Callable[[Progress], None] | None
+    began: float
+    evaluations: int = 0
+    flows: list[Flow] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.flows = [project(eye, self._draw(self.start, i)) for i, eye in enumerate(self.eyes)]
+        families = np.array([family for family, _ in statistic_names()])
+        size = {f: int((families == f).sum()) for f in set(families.tolist())}
+        self.weight = np.array([1 / np.sqrt(size[f]) for f in families.tolist()])
+        self.names = tuple(WANDER)
+        self.wander = np.array(list(WANDER.values()))
+        limits = tunable()
+        origin = np.log([max(self.start.mean(k), 1e-3) for k in self.names])
+        self.low = np.log([max(limits[k][0], 5e-4) for k in self.names]) - origin
+        self.high = np.log([limits[k][1] for k in self.names]) - origin
+
+    def render(self, profile: Profile) -> Table:
+        """(eyes, S) statistics of all eyes imaged by this profile."""
+        rows = [
+            image_statistics(image(eye, self._draw(profile, i), flow=self.flows[i]).pixels)
+            for i, eye in enumerate(self.eyes)
+        ]
+        self.evaluations += 1
+        return np.array(rows)
+
+    def means(self, rounds: int) -> tuple[Profile, Table]:
+        """The profile whose statistics agree in mean, and (S, P) slopes of the statistics per log parameter there."""
+        x0 = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
+        found = least_squares(
+            self._residuals,
+            x0,
+            jac=self._jacobian,
+            bounds=(self.low, self.high),
+            x_scale=self.wander,
+            loss="soft_l1",
+            max_nfev=rounds,
+        )
+        # `least_squares` scales its own Jacobian by the loss; the spreads need the plain one.
+        return self._profile(found.x), self._slopes(found.x)
+
+    def spreads(self, profile: Profile, slopes: Table) -> Profile:
+        """Share out the variance that the eyes alone do not explain among the parameters."""
+        still = self._with_sds(profile, np.zeros(len(self.names)))
+        own = self.render(still).var(axis=0) / _scale(self.real) ** 2
+        need = np.maximum(self.real.var(axis=0) / _scale(self.real) ** 2 - own, 0)
+        # A small spread is expected of everything: it keeps the split from resting on one parameter.
+        system = np.vstack([slopes**2 * self.weight[:, None], 3 * np.eye(len(self.names))])
+        wanted = np.concatenate([need * self.weight, np.full(len(self.names), 3 * 0.05**2)])
+        variance, _ = nnls(system, wanted)
+        return self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander))
+
+    def _draw(self, profile: Profile, index: int) -> Any:
+        return sample_imaging(np.random.default_rng([self.seed, index]), profile)
+
+    def _profile(self, x: Table) -> Profile:
+        """The start with means moved by `x` in the log, spreads in proportion."""
+        parameters = dict(self.start.parameters)
+        limits = tunable()
+        for k, shift in zip(self.names, x.tolist(), strict=True):
+            old = self.start.parameters[k]
+            mean = float(np.clip(max(old.mean, 1e-3) * np.exp(shift), *limits[k]))
+            parameters[k] = Spread(mean=mean, sd=old.sd * mean / max(old.mean, 1e-3))
+        return self.start.model_copy(update={"parameters": parameters})
+
+    def _with_sds(self, profile: Profile, relative: Table) -> Profile:
+        parameters = dict(profile.parameters)
+        for k, sd in zip(self.names, relative.tolist(), strict=True):
+            mean = profile.parameters[k].mean
+            parameters[k] = Spread(mean=mean, sd=float(sd * mean))
+        return profile.model_copy(update={"parameters": parameters})
+
+    def _gap(self, x: Table) -> Table:
+        return np.asarray((self.render(self._profile(x)).mean(axis=0) - self.real.mean(axis=0)) / _scale(self.real))
+
+    def _residuals(self, x: Table) -> Table:
+        out = np.concatenate([self._gap(x) * self.weight, _PULL * x / self.wander])
+        if self.progress is not None:
+            self.progress(Progress(self.evaluations, time.monotonic() - self.began, float((out**2).sum())))
+        return out
+
+    def _slopes(self, x: Table) -> Table:
+        """(S, P) finite differences of the standardised statistics per log parameter."""
+        base = self._gap(x)
+        columns = []
+        for j in range(len(x)):
+            step = _STEP if x[j] + _STEP < self.high[j] else -_STEP
+            moved = x.copy()
+            moved[j] += step
+            columns.append((self._gap(moved) - base) / step)
+        return np.stack(columns, axis=1)
+
+    def _jacobian(self, x: Table) -> Table:
+        return np.vstack([self._slopes(x) * self.weight[:, None], np.diag(_PULL / self.wander)])
+
+
+def _scale(real: Table) -> Table:
+    """Spread of each statistic among real images, kept from zero."""
+    return np.asarray(real.std(axis=0) + 0.01 * np.abs(np.median(real, axis=0)) + 1e-3)
