@@ -1,6 +1,7 @@
 """Evaluation: figures with intervals on synthetic and real data, baselines, and reports."""
 
 from chiasm.evaluation._chat_model import ChatModel
+from chiasm.evaluation._compare import Comparison, compare
 from chiasm.evaluation._comparisons import Pair
 from chiasm.evaluation._evaluate import Evaluation, Outcome, evaluate, examine
 from chiasm.evaluation._exams import load_exam
@@ -13,6 +14,7 @@ from chiasm.evaluation._single import ImageAnswer, answer_image, draw_answer
 
 __all__ = [
     "ChatModel",
+    "Comparison",
     "Evaluation",
     "EvaluationOptions",
     "Exam",
@@ -29,6 +31,7 @@ __all__ = [
     "Row",
     "SavedAnswers",
     "answer_image",
+    "compare",
     "draw_answer",
     "evaluate",
     "examine",

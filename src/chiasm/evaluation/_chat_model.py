@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -25,6 +26,7 @@ _WHOLE_FILE = 64 * 1024 * 1024
 _BLOCK = 1024 * 1024
 _BLOCKS = 64
 _GIVE_UP = 5
+_PARALLEL = 8
 
 
 class ChatModel:
@@ -36,10 +38,18 @@ class ChatModel:
         style: "reasoned" or "direct".
         max_tokens: Longest reply; a longer one is cut, and unscored unless it already holds an answer.
         scores: Whether to ask for the options' probabilities at all.
+        one_by_one: Ask each question by itself, several at a time: for servers, where one request may fail alone.
     """
 
     def __init__(
-        self, chat: Chat, *, identity: str, style: Style = "reasoned", max_tokens: int = 512, scores: bool = True
+        self,
+        chat: Chat,
+        *,
+        identity: str,
+        style: Style = "reasoned",
+        max_tokens: int = 512,
+        scores: bool = True,
+        one_by_one: bool = False,
     ) -> None:
         if style not in ("reasoned", "direct"):
             msg = f"style must be reasoned or direct, got {style!r}"
@@ -47,6 +57,7 @@ class ChatModel:
         self._chat, self._identity, self._style = chat, identity, style
         self._decoding = Decoding(max_tokens=max_tokens)
         self._scores = scores
+        self._one_by_one = one_by_one
         self._failures = 0
 
     @classmethod
@@ -65,7 +76,14 @@ class ChatModel:
         if remote and style == "direct":
             msg = "a server scores no given answers, so it cannot be asked directly; use style reasoned"
             raise InvalidInput(msg)
-        return cls(chat, identity=model_identity(spec), style=style, max_tokens=max_tokens, scores=not remote)
+        return cls(
+            chat,
+            identity=model_identity(spec),
+            style=style,
+            max_tokens=max_tokens,
+            scores=not remote,
+            one_by_one=remote,
+        )
 
     @property
     def name(self) -> str:
@@ -85,20 +103,28 @@ class ChatModel:
 
     def answer(self, questions: Sequence[Question]) -> list[Reply]:
         """Answer a batch; a question that fails is unscored, with its cause."""
-        if self._failures >= _GIVE_UP:
-            cause = f"not asked: {_GIVE_UP} requests in a row had failed; run again to go on"
-            return [Reply(None, problem=cause) for _ in questions]
+        if self._one_by_one:
+            with ThreadPoolExecutor(_PARALLEL) as pool:
+                return list(pool.map(self._single, questions))
         try:
-            replies = self._batch(questions)
-            self._failures = 0
-            return replies
+            return self._batch(questions)
         except InvalidInput:
             raise  # the question itself breaks a rule of ours, such as a picture too large for the model
-        except Exception as error:  # a server's or a library's own errors have no common base
-            if len(questions) > 1:
-                return [reply for q in questions for reply in self.answer([q])]
+        except Exception:  # a library's own errors have no common base; find the question that causes them
+            return [self._single(q) for q in questions]
+
+    def _single(self, question: Question) -> Reply:
+        if self._failures >= _GIVE_UP:
+            return Reply(None, problem=f"not asked: {_GIVE_UP} requests in a row had failed; run again to go on")
+        try:
+            (reply,) = self._batch([question])
+        except InvalidInput:
+            raise
+        except Exception as error:
             self._failures += 1
-            return [Reply(None, problem=f"{type(error).__name__}: {str(error)[:300]}")]
+            return Reply(None, problem=f"{type(error).__name__}: {str(error)[:300]}")
+        self._failures = 0
+        return reply
 
     def _batch(self, questions: Sequence[Question]) -> list[Reply]:
         direct = [i for i, q in enumerate(questions) if self._style == "direct" and q.options]

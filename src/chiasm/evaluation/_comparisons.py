@@ -6,14 +6,59 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
-from chiasm.evaluation._class_figures import positive_score
-from chiasm.evaluation._figures import Cell, cells, main_estimate, main_metric
+from chiasm.errors import InvalidInput
 from chiasm.evaluation._marking import Marked
-from chiasm.evaluation.statistics import Difference, Estimate, auc, difference, holm, mcnemar, swap_test
+from chiasm.evaluation.metrics import ClassAnswers
+from chiasm.evaluation.statistics import (
+    Difference,
+    Estimate,
+    auc,
+    cases_for_paired_shares,
+    difference,
+    holm,
+    mcnemar,
+    mean_score,
+    swap_test,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answered:
+    """What a comparison needs to know of one marked item."""
+
+    item_id: str
+    patient_id: str
+    task: str
+    fov_mm: float | None
+    classes: tuple[str, ...]
+    truth: str
+    answer: str | None
+    exact: float
+    """NaN where unscored."""
+    graded: float
+    positive: float
+    """Score of the second class; NaN where there is none."""
+
+    @classmethod
+    def of(cls, m: Marked) -> Self:
+        """From marks."""
+        p, names = m.probabilities, m.item.classes
+        return cls(
+            item_id=m.item.item_id,
+            patient_id=m.item.patient_id,
+            task=m.item.task,
+            fov_mm=m.item.fov_mm,
+            classes=names,
+            truth=m.item.truth,
+            answer=m.tolerant.answer,
+            exact=m.tolerant.exact,
+            graded=m.tolerant.graded,
+            positive=p[names[1]] if m.scored and p is not None and len(names) > 1 else math.nan,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +88,34 @@ class Pair:
     """Mid-p, items taken as independent."""
     p_swap: float | None
     """Swapping the two models' names patient by patient; keeps its level with several items a patient."""
+    n_needed: int | None
+    """Items to see the difference in right answers found here, with 80 % power, if it is the true one."""
     note: str
+
+    @classmethod
+    def blank(cls, a: str, b: str, data: str, fov_mm: float | None, task: str) -> Self:
+        """A pair without figures."""
+        return cls(
+            a=a,
+            b=b,
+            data=data,
+            fov_mm=fov_mm,
+            task=task,
+            metric="",
+            difference=None,
+            lo=None,
+            hi=None,
+            p_value=None,
+            p_adjusted=None,
+            n=0,
+            n_left_out=0,
+            only_a=0,
+            only_b=0,
+            p_mcnemar=None,
+            p_swap=None,
+            n_needed=None,
+            note="",
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -51,7 +123,11 @@ class Pair:
 
 
 def compare_all(
-    marks: Mapping[str, Sequence[Marked]], data: str, *, rng: np.random.Generator, pairs: Sequence[tuple[str, str]] = ()
+    marks: Mapping[str, Sequence[Answered]],
+    data: str,
+    *,
+    rng: np.random.Generator,
+    pairs: Sequence[tuple[str, str]] = (),
 ) -> list[Pair]:
     """Compare models on whole tasks and their fields of view.
 
@@ -60,12 +136,20 @@ def compare_all(
         data: Name of the data, for the rows.
         rng: For swap tests.
         pairs: (A, B) to compare; none: every pair.
+
+    Raises:
+        InvalidInput: Two models were not asked the same items.
     """
     wanted = list(pairs) or list(combinations(marks, 2))
     found: list[Pair] = []
     for a, b in wanted:
-        for ours, theirs in zip(_whole_cells(marks[a]), _whole_cells(marks[b]), strict=True):
-            found.extend(_compare(a, b, data, ours, theirs, rng))
+        ours, theirs = marks[a], marks[b]
+        if [x.item_id for x in ours] != [y.item_id for y in theirs]:
+            msg = f"{a} and {b} must have been asked the same items of {data}, in the same order"
+            raise InvalidInput(msg)
+        for task, fov_mm, places in _cells(ours):
+            both = ([ours[i] for i in places], [theirs[i] for i in places])
+            found.extend(_compare(Pair.blank(a, b, data, fov_mm, task), *both, rng))
     adjusted = holm([math.nan if p.p_value is None else p.p_value for p in found])
     return [replace(p, p_adjusted=_plain(q)) for p, q in zip(found, adjusted, strict=True)]
 
@@ -73,11 +157,13 @@ def compare_all(
 def win_tie_loss(pairs: Sequence[Pair], *, alpha: float = 0.05) -> list[dict[str, Any]]:
     """For each pair of models: on how many tasks A is better, worse, or not told apart, after correction.
 
-    Only main metrics over whole tasks count, so that no task counts twice.
+    Only main metrics count, of the fields of view where a task has several, so that no item counts twice.
     """
+    split = {(p.a, p.b, p.data, p.task) for p in pairs if p.fov_mm is not None}
     table: dict[tuple[str, str], dict[str, int]] = {}
     for pair in pairs:
-        if pair.metric == "auc" or pair.difference is None:
+        doubled = pair.fov_mm is None and (pair.a, pair.b, pair.data, pair.task) in split
+        if pair.metric == "auc" or pair.difference is None or doubled:
             continue
         row = table.setdefault((pair.a, pair.b), {"win": 0, "tie": 0, "loss": 0})
         sure = pair.p_adjusted is not None and pair.p_adjusted < alpha
@@ -85,61 +171,75 @@ def win_tie_loss(pairs: Sequence[Pair], *, alpha: float = 0.05) -> list[dict[str
     return [{"a": a, "b": b, **counts} for (a, b), counts in table.items()]
 
 
-def _whole_cells(marked: Sequence[Marked]) -> list[Cell]:
-    return [c for c in cells(marked) if c.group == "all" and not c.task.startswith("[")]
+def _cells(answered: Sequence[Answered]) -> list[tuple[str, float | None, list[int]]]:
+    """(task, field of view, places): the whole task, and each field where there are several."""
+    out: list[tuple[str, float | None, list[int]]] = []
+    for task in dict.fromkeys(x.task for x in answered):
+        own = [i for i, x in enumerate(answered) if x.task == task]
+        fields = list(dict.fromkeys(answered[i].fov_mm for i in own))
+        if len(fields) == 1:
+            out.append((task, fields[0], own))
+            continue
+        out.append((task, None, own))
+        known = sorted(f for f in fields if f is not None)
+        out.extend((task, f, [i for i in own if answered[i].fov_mm == f]) for f in known)
+    return out
 
 
-def _compare(a: str, b: str, data: str, ours: Cell, theirs: Cell, rng: np.random.Generator) -> list[Pair]:
-    both = [(x, y) for x, y in zip(ours.marked, theirs.marked, strict=True) if x.scored and y.scored]
-    left_out = len(ours.marked) - len(both)
+def _compare(base: Pair, ours: list[Answered], theirs: list[Answered], rng: np.random.Generator) -> list[Pair]:
+    both = [(x, y) for x, y in zip(ours, theirs, strict=True) if not (math.isnan(x.exact) or math.isnan(y.exact))]
+    base = replace(base, n_left_out=len(ours) - len(both), n=len(both))
+    if not both:
+        return []
     mine, others = [x for x, _ in both], [y for _, y in both]
-    patients = [m.item.patient_id for m in mine]
-    hits_a, hits_b = [m.tolerant.exact for m in mine], [m.tolerant.exact for m in others]
-    test = mcnemar(hits_a, hits_b)
-    p_swap = swap_test(
-        [m.tolerant.graded for m in mine], [m.tolerant.graded for m in others], rng=rng, clusters=patients
+    patients = [x.patient_id for x in mine]
+    test = mcnemar([x.exact for x in mine], [y.exact for y in others])
+    p_swap = swap_test([x.graded for x in mine], [y.graded for y in others], rng=rng, clusters=patients)
+    base = replace(base, only_a=test.only_a, only_b=test.only_b, p_mcnemar=_plain(test.p_mid), p_swap=_plain(p_swap))
+    metric = "balanced_accuracy" if _one_set(mine) else "score"
+    out = [_filled(base, metric, difference(_main(mine, patients), _main(others, patients)))]
+    if len(mine[0].classes) == 2 and _one_set(mine) and not any(math.isnan(x.positive) for x in (*mine, *others)):
+        out.append(_filled(base, "auc", difference(_auc(mine, patients), _auc(others, patients))))
+    return out
+
+
+def _filled(base: Pair, metric: str, d: Difference) -> Pair:
+    return replace(
+        base,
+        metric=metric,
+        difference=_plain(d.value),
+        lo=_plain(d.lo),
+        hi=_plain(d.hi),
+        p_value=_plain(d.p_value),
+        note=d.note,
+        n_needed=_needed(base, d) if metric != "auc" else None,
     )
-    figures: list[tuple[str, Difference]] = []
-    if both:
-        figures.append((main_metric(mine), difference(main_estimate(mine), main_estimate(others))))
-        name = _positive_class(mine, others)
-        if name is not None:
-            figures.append(("auc", difference(_auc(mine, name, patients), _auc(others, name, patients))))
-    return [
-        Pair(
-            a=a,
-            b=b,
-            data=data,
-            fov_mm=ours.fov_mm,
-            task=ours.task,
-            metric=metric,
-            difference=_plain(d.value),
-            lo=_plain(d.lo),
-            hi=_plain(d.hi),
-            p_value=_plain(d.p_value),
-            p_adjusted=None,
-            n=d.n,
-            n_left_out=left_out,
-            only_a=test.only_a,
-            only_b=test.only_b,
-            p_mcnemar=_plain(test.p_mid) if both else None,
-            p_swap=_plain(p_swap) if both else None,
-            note=d.note,
-        )
-        for metric, d in figures
-    ]
 
 
-def _positive_class(mine: Sequence[Marked], others: Sequence[Marked]) -> str | None:
-    """The second of two classes, where both models scored every item."""
-    names = mine[0].item.classes
-    if len(names) != 2 or any(m.probabilities is None for m in (*mine, *others)):
+def _needed(base: Pair, d: Difference) -> int | None:
+    """Items needed to see the difference found, with 80 % power, at the share of items on which the two differ."""
+    discordant = (base.only_a + base.only_b) / base.n
+    found = abs(base.only_a - base.only_b) / base.n
+    if found == 0 or discordant == 0 or not math.isfinite(d.value):
         return None
-    return names[1]
+    return cases_for_paired_shares(found, discordant=discordant)
 
 
-def _auc(marked: Sequence[Marked], name: str, patients: list[str]) -> Estimate:
-    return auc([m.item.truth == name for m in marked], [positive_score(m, name) for m in marked], clusters=patients)
+def _one_set(answered: Sequence[Answered]) -> bool:
+    return len({frozenset(x.classes) for x in answered}) == 1 and len(answered[0].classes) >= 2
+
+
+def _main(answered: Sequence[Answered], patients: list[str]) -> Estimate:
+    if not _one_set(answered):
+        return mean_score([x.graded for x in answered], clusters=patients)
+    names = tuple(dict.fromkeys(name for x in answered for name in x.classes))
+    said = [x.answer for x in answered]
+    return ClassAnswers([x.truth for x in answered], said, classes=names, clusters=patients).balanced_accuracy()
+
+
+def _auc(answered: Sequence[Answered], patients: list[str]) -> Estimate:
+    positive = [x.truth == x.classes[1] for x in answered]
+    return auc(positive, [x.positive for x in answered], clusters=patients)
 
 
 def _plain(value: float) -> float | None:

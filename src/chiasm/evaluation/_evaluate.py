@@ -17,7 +17,7 @@ import numpy as np
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._asking import Answers, ask_all_items
 from chiasm.evaluation._cache import AnswerCache
-from chiasm.evaluation._comparisons import Pair, compare_all
+from chiasm.evaluation._comparisons import Answered, Pair, compare_all
 from chiasm.evaluation._controls import (
     BLIND,
     MAJORITY,
@@ -167,7 +167,8 @@ def examine(models: Sequence[Model], exam: Exam, options: EvaluationOptions, cac
     wanted = [(a, b) for i, a in enumerate(names) for b in (*names[i + 1 :], *(c for c in marks if c not in names))]
     wanted = [(a, b) for a, b in wanted if not _of_another(b, a, names)]
     rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(3,)))
-    pairs = compare_all(marks, exam.name, rng=rng, pairs=wanted) if wanted else []
+    answered = {name: [Answered.of(m) for m in marked] for name, marked in marks.items()}
+    pairs = compare_all(answered, exam.name, rng=rng, pairs=wanted) if wanted else []
     return Outcome(
         exam=exam,
         marks=marks,

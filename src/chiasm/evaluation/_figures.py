@@ -108,14 +108,6 @@ def main_metric(marked: Sequence[Marked]) -> str:
     return "balanced_accuracy" if _same_classes(marked) else "score"
 
 
-def main_estimate(marked: Sequence[Marked]) -> Estimate:
-    """The main metric's estimate."""
-    patients = [m.item.patient_id for m in marked]
-    if _same_classes(marked):
-        return class_answers(marked, patients).balanced_accuracy()
-    return mean_score([m.tolerant.graded for m in marked], clusters=patients)
-
-
 def class_answers(marked: Sequence[Marked], patients: Sequence[str]) -> ClassAnswers:
     """The tolerant answers as a classification."""
     names = tuple(dict.fromkeys(name for m in marked for name in m.item.classes))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 REPORT = "report.json"
+ITEMS = "items.jsonl"
 LEADERBOARD_COLUMNS = (
     "model", "data", "fov_mm", "task", "metric", "value", "lo", "hi", "n", "n_unscored", "data_sha256",
     "model_fingerprint", "command", "commit", "seed",
@@ -27,7 +28,7 @@ def write_evaluation(evaluation: Evaluation, out: Path) -> None:
     from chiasm.evaluation.report import render_report
 
     write_whole(out / REPORT, json.dumps(report_json(evaluation), indent=1, allow_nan=False) + "\n")
-    write_whole(out / "items.jsonl", "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in _items(evaluation)))
+    write_whole(out / ITEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in _items(evaluation)))
     write_whole(out / "leaderboard.csv", leaderboard_csv(evaluation))
     write_whole(out / "report.html", render_report(evaluation))
 
@@ -115,12 +116,15 @@ def _items(evaluation: Evaluation) -> list[dict[str, Any]]:
         {
             "data": o.exam.name,
             "model": name,
+            "is_model": name in o.models,
             "item_id": m.item.item_id,
             "patient_id": m.item.patient_id,
             "task": m.item.task,
-            "truth": m.item.truth or None,
+            "fov_mm": m.item.fov_mm,
+            "classes": list(m.item.classes),
+            "truth": m.item.truth,
             "text": m.reply.text,
-            "scores": None if m.reply.scores is None else dict(m.reply.scores),
+            "probabilities": None if m.probabilities is None else dict(m.probabilities),
             "problem": m.reply.problem,
             "answer": m.tolerant.answer,
             "exact": m.tolerant.exact if m.scored else None,

@@ -19,6 +19,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.stats import norm, rankdata
 
 from chiasm.errors import InvalidInput
@@ -124,11 +125,11 @@ def _newcombe(m: int, n: int) -> Callable[[float], float]:
 
 def _solve(area: float, q: float, variance: Callable[[float], float], ratio: float, end: float) -> float:
     """The theta between `area` and `end` (0 or 1) at which area lies q standard errors away."""
-    inside, outside = area, end
-    for _ in range(60):
-        middle = (inside + outside) / 2
-        if abs(middle - area) <= q * math.sqrt(ratio * variance(middle)):
-            inside = middle
-        else:
-            outside = middle
-    return inside
+    if area == end:
+        return end
+
+    def excess(theta: float) -> float:
+        return abs(theta - area) - q * math.sqrt(max(ratio * variance(theta), 0.0))
+
+    nudge = area + (end - area) * 1e-12
+    return float(brentq(excess, nudge, end, xtol=1e-10)) if excess(nudge) < 0 < excess(end) else area

@@ -230,7 +230,7 @@ def _invert(limits: Limits) -> float:
         return 1.0
     if not holds(wide):
         return 1 - wide
-    for _ in range(60):
+    for _ in range(36):
         # halve the tail, not the level, so that small p-values keep their precision
         middle = 1 - math.sqrt((1 - narrow) * (1 - wide))
         narrow, wide = (narrow, middle) if holds(middle) else (middle, wide)
