@@ -22,6 +22,7 @@ from chiasm.questions._answers import (
 )
 from chiasm.questions._chart import LESIONS, Chart, Scene, Sight
 from chiasm.questions._extract import extract, reasoning_of, without_reasoning
+from chiasm.questions._facts import facts_of
 from chiasm.questions._item import Evidence, ImageRef, Item, Skip, Stage, Statement, Step, Trace
 from chiasm.questions._metrics import (
     giou,
@@ -31,12 +32,15 @@ from chiasm.questions._metrics import (
     relative_accuracy,
     set_f1,
 )
+from chiasm.questions._panels import CHANGES, picture, pictures
 from chiasm.questions._parse import Parsed, Parsing, parse_answer
 from chiasm.questions._program import Asking, Program, ask, ask_all, programs
 from chiasm.questions._score import Mark, Score, score
 from chiasm.questions.language import LANGUAGES, STYLES, Language, Style, language
+from chiasm.questions.reading import Claim, Judged, Reading, claims, judge_text
 
 __all__ = [
+    "CHANGES",
     "LANGUAGES",
     "LESIONS",
     "STYLES",
@@ -46,12 +50,14 @@ __all__ = [
     "CategoryAnswer",
     "Chart",
     "ChoiceAnswer",
+    "Claim",
     "CountAnswer",
     "Evidence",
     "FactClaim",
     "Frame",
     "ImageRef",
     "Item",
+    "Judged",
     "Key",
     "Kind",
     "Language",
@@ -62,6 +68,7 @@ __all__ = [
     "Parsing",
     "PointsAnswer",
     "Program",
+    "Reading",
     "ReportAnswer",
     "Scene",
     "Score",
@@ -77,13 +84,18 @@ __all__ = [
     "YesNoAnswer",
     "ask",
     "ask_all",
+    "claims",
     "extract",
+    "facts_of",
     "giou",
     "iou",
+    "judge_text",
     "language",
     "mean_relative_accuracy",
     "ordinal_accuracy",
     "parse_answer",
+    "picture",
+    "pictures",
     "programs",
     "reasoning_of",
     "relative_accuracy",

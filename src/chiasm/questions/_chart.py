@@ -252,3 +252,23 @@ class Chart:
         raise Missing(
             "a two-dimensional view", f"case {self.case.case_id} has views of axes {[v.axes for v in self.case.views]}"
         )
+
+    def pair(self, kind: str) -> tuple[str, str]:
+        """The first two views that show the same slab of two visits of an eye, of both eyes, or of an eye and its twin."""
+        views = [v for v in self.case.views if v.axes == ("row", "col")]
+        for i, first in enumerate(views):
+            for second in views[i + 1 :]:
+                if (
+                    first.attributes.get("slab") == second.attributes.get("slab")
+                    and self._relation(first, second) == kind
+                ):
+                    return first.view_id, second.view_id
+        names = {"visits": "two visits of one eye", "eyes": "both eyes at one visit", "twin": "an eye and its twin"}
+        raise Missing(names[kind], f"case {self.case.case_id} has the views {[v.view_id for v in self.case.views]}")
+
+    def _relation(self, first: View, second: View) -> str:
+        if first.laterality is second.laterality and first.visit != second.visit:
+            changed = self.case.fact("twin", view_id=second.view_id)
+            return "visits" if changed is None or changed.visit != second.visit else "twin"
+        both = {first.laterality, second.laterality} == {Laterality.OD, Laterality.OS}
+        return "eyes" if both and first.visit == second.visit else ""

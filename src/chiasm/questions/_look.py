@@ -16,7 +16,6 @@ import numpy as np
 from chiasm.case import Scalar, term
 from chiasm.questions._chart import Chart, Scene, Sight
 from chiasm.questions._item import Ambiguous, Evidence, Missing, Statement, Step, Value
-from chiasm.questions._knowledge import Entry, entry
 from chiasm.questions._scales import Scale, scale
 from chiasm.questions._sectors import QUADRANTS, Placed, quadrant_counts
 from chiasm.questions.language import shown_slots
@@ -49,12 +48,11 @@ class Look:
         self.scene: Scene = chart.scene(view_ids[0])
         self.steps: list[Step] = []
 
-    # --- finding -------------------------------------------------------------------------------------------------------
     def find(self, name: str, *, scene: Scene | None = None) -> tuple[Sight, ...]:
         """What the view shows of a term."""
         place = scene or self.scene
         seen = place.sights(name)
-        self._record("find", {"term": name, "view": place.view.view_id}, len(seen), seen, scene=place)
+        self.record("find", {"term": name, "view": place.view.view_id}, len(seen), seen, scene=place)
         return seen
 
     def present(self, name: str, *, scene: Scene | None = None) -> bool:
@@ -65,7 +63,7 @@ class Look:
             raise Ambiguous("present but not visible", f"{name} in {place.view.view_id}")
         if not seen:
             self._unhidden(place)
-        self._record("find", {"term": name, "view": place.view.view_id}, len(seen), seen, scene=place)
+        self.record("find", {"term": name, "view": place.view.view_id}, len(seen), seen, scene=place)
         return bool(seen)
 
     def anatomy(self, name: str) -> Sight:
@@ -73,7 +71,7 @@ class Look:
         seen = self.scene.sights(name)
         if not seen:
             raise Missing(name, f"view {self.scene.view.view_id} shows none")
-        self._record("find", {"term": name, "view": self.scene.view.view_id}, 1, seen[:1])
+        self.record("find", {"term": name, "view": self.scene.view.view_id}, 1, seen[:1])
         return seen[0]
 
     def some(self, name: str, least: int = 1) -> tuple[Sight, ...]:
@@ -96,13 +94,12 @@ class Look:
                 raise Ambiguous(f"on the border of a {names}", sight.finding_id)
             if placed.name == place:
                 inside.append(sight)
-        self._record("within", {names: place}, len(inside), inside, closest)
+        self.record("within", {names: place}, len(inside), inside, closest)
         return tuple(inside)
 
-    # --- counting and choosing -----------------------------------------------------------------------------------------
     def count(self, sights: Sequence[Sight]) -> int:
         """How many."""
-        self._record("count", {"findings": [s.finding_id for s in sights]}, len(sights), sights)
+        self.record("count", {"findings": [s.finding_id for s in sights]}, len(sights), sights)
         return len(sights)
 
     def largest(self, sights: Sequence[Sight]) -> Sight:
@@ -111,7 +108,7 @@ class Look:
         margin = 1 - ordered[1].area_mm2 / ordered[0].area_mm2 if len(ordered) > 1 else None
         if margin is not None and margin < APART:
             raise Ambiguous("a tie for the largest", f"{ordered[0].finding_id} and {ordered[1].finding_id}")
-        self._record("largest", {"by": "area", "of": len(sights)}, ordered[0].finding_id, ordered[:1], margin)
+        self.record("largest", {"by": "area", "of": len(sights)}, ordered[0].finding_id, ordered[:1], margin)
         return ordered[0]
 
     def nearest(self, sights: Sequence[Sight]) -> Sight:
@@ -120,33 +117,32 @@ class Look:
         margin = 1 - ordered[0].distance_mm / ordered[1].distance_mm if len(ordered) > 1 else None
         if margin is not None and margin < APART:
             raise Ambiguous("a tie for the nearest", f"{ordered[0].finding_id} and {ordered[1].finding_id}")
-        self._record("nearest", {"to": "fovea", "of": len(sights)}, ordered[0].finding_id, ordered[:1], margin)
+        self.record("nearest", {"to": "fovea", "of": len(sights)}, ordered[0].finding_id, ordered[:1], margin)
         return ordered[0]
 
-    # --- measuring -----------------------------------------------------------------------------------------------------
     def area(self, sight: Sight) -> Measured:
         """Its area."""
-        return self._measured(
+        return self.measured(
             "measure", {"quantity": "area", "finding": sight.finding_id}, sight.area_mm2, "mm2", [sight]
         )
 
     def distance(self, sight: Sight) -> Measured:
         """Distance of its centre from the reference point."""
         args: dict[str, Value] = {"quantity": "distance to the fovea", "finding": sight.finding_id}
-        return self._measured("measure", args, sight.distance_mm, "mm", [sight])
+        return self.measured("measure", args, sight.distance_mm, "mm", [sight])
 
     def quantity(self, sight: Sight, name: str) -> Measured:
         """A stated quantity."""
         found = sight.quantity(name)
         args: dict[str, Value] = {"quantity": name, "finding": sight.finding_id}
-        return self._measured("measure", args, found.value, found.unit, [sight], found.tolerance)
+        return self.measured("measure", args, found.value, found.unit, [sight], found.tolerance)
 
     def nonperfusion(self, *, scene: Scene | None = None) -> Measured:
         """Visible non-perfusion in percent of the field."""
         place = scene or self.scene
         seen = place.sights("capillary dropout")
         args: dict[str, Value] = {"quantity": "non-perfused share of the field", "view": place.view.view_id}
-        return self._measured("measure", args, place.nonperfusion_percent, "%", seen, scene=place)
+        return self.measured("measure", args, place.nonperfusion_percent, "%", seen, scene=place)
 
     def fact_number(self, name: str, *, scene: Scene | None = None) -> Measured:
         """A number that the case states of the view."""
@@ -155,7 +151,7 @@ class Look:
         if found is None or isinstance(found.value, str | bool):
             raise Missing(f"fact {name}", f"view {place.view.view_id} has no number of that name")
         args: dict[str, Value] = {"quantity": name, "view": place.view.view_id}
-        return self._measured("measure", args, float(found.value), found.unit or "1", (), found.tolerance)
+        return self.measured("measure", args, float(found.value), found.unit or "1", (), found.tolerance)
 
     def fact_word(self, name: str, *, scene: Scene | None = None) -> str:
         """A word that the case states of the view."""
@@ -163,7 +159,7 @@ class Look:
         value = place.case.fact_value(name, view_id=place.view.view_id)
         if not isinstance(value, str):
             raise Missing(f"fact {name}", f"view {place.view.view_id} has no word of that name")
-        self._record("look_up_fact", {"name": name, "view": place.view.view_id}, value)
+        self.record("look_up_fact", {"name": name, "view": place.view.view_id}, value)
         return value
 
     def area_by_quadrant(self, sights: Sequence[Sight]) -> dict[str, float]:
@@ -174,10 +170,9 @@ class Look:
             pixels = max(sum(counted.values()), 1)
             for name, n in counted.items():
                 totals[name] += sight.area_mm2 * n / pixels
-        self._record("area_by_quadrant", {"of": len(sights)}, {k: round(v, 4) for k, v in totals.items()}, sights)
+        self.record("area_by_quadrant", {"of": len(sights)}, {k: round(v, 4) for k, v in totals.items()}, sights)
         return totals
 
-    # --- placing -------------------------------------------------------------------------------------------------------
     def sector(self, sight: Sight) -> str:
         """Which of eight directions it lies in."""
         return self._placed("sector", sight, sight.sector)
@@ -190,7 +185,6 @@ class Look:
         """Which ring its centre lies in."""
         return self._placed("ring", sight, sight.ring)
 
-    # --- comparing and judging -----------------------------------------------------------------------------------------
     def rank(self, values: dict[str, float], *, all_apart: bool = False) -> tuple[str, ...]:
         """Names by falling value; ambiguous where the first two (or, with `all_apart`, any two neighbours) nearly tie."""
         ordered = sorted(values, key=lambda name: -values[name])
@@ -198,7 +192,7 @@ class Look:
         wanted = gaps if all_apart else gaps[:1]
         if wanted and min(wanted) < APART:
             raise Ambiguous("a tie in the ranking")
-        self._record(
+        self.record(
             "rank",
             {"values": {k: round(v, 4) for k, v in values.items()}},
             list(ordered),
@@ -213,7 +207,7 @@ class Look:
         if 0.5 * similar < abs(difference) < 1.5 * similar:
             raise Ambiguous("a difference near the limit of similar")
         sign = 0 if abs(difference) <= similar else (1 if difference > 0 else -1)
-        self._record(
+        self.record(
             "compare",
             {"a": round(a, 4), "b": round(b, 4), "similar": similar},
             sign,
@@ -227,7 +221,7 @@ class Look:
         margin = abs(value - limit) / abs(limit)
         if margin < NEAR_LIMIT:
             raise Ambiguous("a value on a limit", f"{value:g} and {limit:g}")
-        self._record("threshold", {"value": round(value, 4), "limit": limit}, value > limit, (), margin)
+        self.record("threshold", {"value": round(value, 4), "limit": limit}, value > limit, (), margin)
         return value > limit
 
     def classify(self, value: float, name: str, *, sure: bool = True) -> str:
@@ -237,7 +231,7 @@ class Look:
         if sure and margin < NEAR_LIMIT:
             raise Ambiguous("a value near the border of a category", f"{name}: {value:g}")
         label = used.label(value)
-        self._record("classify", {"scale": name, "value": round(value, 4)}, label, (), margin)
+        self.record("classify", {"scale": name, "value": round(value, 4)}, label, (), margin)
         return label
 
     def apply_stage_rule(self, *, scene: Scene | None = None) -> str:
@@ -251,31 +245,31 @@ class Look:
             s for name in ("neovascularization", "intraretinal microvascular abnormality") for s in place.sights(name)
         ]
         args: dict[str, Value] = {c.finding: round(c.value, 4) for c in staging.clauses}
-        self._record("apply_stage_rule", args, staging.stage.value, evidence, margin, scene=place)
+        self.record("apply_stage_rule", args, staging.stage.value, evidence, margin, scene=place)
         return staging.stage.value
 
-    def look_up(self, name: str) -> Entry:
-        """An entry of the guideline and its source."""
-        found = entry(name)
-        self._record("look_up_guideline", {"entry": name}, found.text)
-        return found
-
-    def hidden_share(self, sector: str) -> float:
-        """Share of a quadrant that artefacts of at least moderate severity cover, in [0, 1]."""
-        worst = [a for a in self.scene.artefacts() if a.finding.attributes.get("severity") in ("moderate", "severe")]
-        shares = [self._covered(a, sector) for a in worst]
-        share = max(shares, default=0.0)
-        self._record("hidden_share", {"quadrant": sector}, round(share, 4), worst)
-        return share
-
-    # --- saying --------------------------------------------------------------------------------------------------------
     def say(self, key: str, **slots: Scalar | tuple[str, ...]) -> None:
         """Attach a statement to the last step, which proves it."""
         if not self.steps:
-            self._record("look", {"view": self.scene.view.view_id}, None)
+            self.record("look", {"view": self.scene.view.view_id}, None)
         last = self.steps[-1]
         statement = Statement.model_construct(key=key, slots=shown_slots(slots))
         self.steps[-1] = last.model_copy(update={"statements": (*last.statements, statement)})
+
+    def record(
+        self,
+        op: str,
+        args: dict[str, Value],
+        result: Value,
+        sights: Sequence[Sight] = (),
+        margin: float | None = None,
+        scene: Scene | None = None,
+    ) -> None:
+        """Append a step."""
+        view_id = (scene or self.scene).view.view_id
+        evidence = tuple(Evidence.model_construct(view_id=view_id, finding_id=s.finding_id) for s in sights)
+        step = Step.model_construct(op=op, args=args, result=result, evidence=evidence, margin=margin, statements=())
+        self.steps.append(step)
 
     def coin(self) -> bool:
         """A fair coin."""
@@ -285,14 +279,13 @@ class Look:
         """One of several, evenly."""
         return items[int(self.rng.integers(len(items)))]
 
-    # --- private -------------------------------------------------------------------------------------------------------
     def _placed(self, names: str, sight: Sight, placed: Placed) -> str:
         if placed.margin < SURE:
             raise Ambiguous(f"on the border of a {names}", sight.finding_id)
-        self._record(names, {"finding": sight.finding_id, "relative_to": "fovea"}, placed.name, [sight], placed.margin)
+        self.record(names, {"finding": sight.finding_id, "relative_to": "fovea"}, placed.name, [sight], placed.margin)
         return placed.name
 
-    def _measured(
+    def measured(
         self,
         op: str,
         args: dict[str, Value],
@@ -302,23 +295,10 @@ class Look:
         tolerance: float | None = None,
         scene: Scene | None = None,
     ) -> Measured:
-        self._record(op, args, {"value": round(value, 5), "unit": unit}, sights, scene=scene)
+        """Record a value, with the stated tolerance or the usual one."""
+        self.record(op, args, {"value": round(value, 5), "unit": unit}, sights, scene=scene)
         wide = max(0.1 * abs(value), TOLERANCE.get(unit, 0.0)) if tolerance is None else tolerance
         return Measured(value, unit, wide)
-
-    def _record(
-        self,
-        op: str,
-        args: dict[str, Value],
-        result: Value,
-        sights: Sequence[Sight] = (),
-        margin: float | None = None,
-        scene: Scene | None = None,
-    ) -> None:
-        view_id = (scene or self.scene).view.view_id
-        evidence = tuple(Evidence.model_construct(view_id=view_id, finding_id=s.finding_id) for s in sights)
-        step = Step.model_construct(op=op, args=args, result=result, evidence=evidence, margin=margin, statements=())
-        self.steps.append(step)
 
     def _unhidden(self, place: Scene) -> None:
         for artefact in place.artefacts():
@@ -327,12 +307,3 @@ class Look:
                 continue
             if region.mask.area > 0.1 * place.frame.height * place.frame.width:
                 raise Ambiguous("absent, but a severe artefact may hide it", artefact.finding_id)
-
-    def _covered(self, artefact: Sight, quadrant: str) -> float:
-        rows, cols = artefact.pixels
-        row0, col0 = self.scene.reference
-        height, width = self.scene.frame
-        tall = row0 if quadrant.startswith("upper") else height - row0
-        wide = col0 if quadrant.endswith("left") else width - col0
-        inside = quadrant_counts(rows, cols, self.scene.reference)[quadrant]
-        return inside / max(tall * wide, 1.0)

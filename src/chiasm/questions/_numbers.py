@@ -92,9 +92,9 @@ _SIZE: Final = re.compile(
 _JOIN: Final = re.compile(r"\s?(?:-|–|—|\bto\b|\bbis\b|\.\.+|…)\s?(?=[.\d])")
 _OF: Final = re.compile(r"\s?(?:/|\bout of\b|\bof\b|\bvon\b)\s?(?=\d)")
 _PLUS_MINUS: Final = re.compile(r"\s?(?:±|\+/-|\+-)\s?[\d.,]+")
-_BOUND: Final = re.compile(
-    r"(?:more than|greater than|larger than|less than|fewer than|smaller than|at least|at most|no more than|up to|over|above|under|"
-    r"below|exceeding|mindestens|höchstens|mehr als|weniger als|[<>≥≤])\s*=?\s*$",
+BOUND: Final = re.compile(
+    r"(?:\b(?:more than|greater than|larger than|less than|fewer than|smaller than|at least|at most|no more than|up to|"
+    r"over|above|under|below|exceed(?:s|ing|ed)?|mindestens|höchstens|mehr als|weniger als)|[<>≥≤])\s*=?\s*$",
     re.IGNORECASE,
 )
 _COUNTED: Final = (
@@ -133,7 +133,7 @@ def read_numbers(text: str) -> list[Reading]:
         start, position = match.start("body"), match.end()
         if any(a <= start < b for a, b in sizes) or _belongs_to_word(text, match):
             continue
-        shape: Shape = "bound" if _BOUND.search(text, max(0, match.start() - 20), match.start()) else "value"
+        shape: Shape = "bound" if BOUND.search(text, max(0, match.start() - 20), match.start()) else "value"
         joined = _JOIN.match(text, position)
         parts = _OF.match(text, position)
         if joined or parts:

@@ -24,19 +24,22 @@ from chiasm.questions._answers import (
     Key,
     Kind,
     NumberAnswer,
+    ReportAnswer,
     SetAnswer,
     Unjudged,
     YesNoAnswer,
     plain_number,
 )
-from chiasm.questions._chart import Chart
-from chiasm.questions._item import Ambiguous, ImageRef, Item, Missing, Skip, Stage, Trace, numbered
+from chiasm.questions._chart import Chart, Scene
+from chiasm.questions._facts import facts_of
+from chiasm.questions._item import Ambiguous, ImageRef, Item, Missing, Skip, Stage, Statement, Trace, numbered
 from chiasm.questions._look import NEAR_LIMIT, Look, Measured
 from chiasm.questions._scales import scale
-from chiasm.questions.language import Language, Style, language
+from chiasm.questions.language import Language, Slots, Style, language
 
 Form = Literal["free", "choice"]
 Header = Literal["full", "no eye", "no modality"]
+Pair = Literal["", "visits", "eyes", "twin"]
 
 
 class Asked(NamedTuple):
@@ -45,7 +48,7 @@ class Asked(NamedTuple):
     text: str
     """Key of the question in the grammar."""
     key: Key
-    slots: dict[str, Scalar | tuple[str, ...]] = {}
+    slots: Slots = {}
     images: tuple[ImageRef, ...] = ()
     """Empty: the look's views as they are."""
     table: str = ""
@@ -62,7 +65,8 @@ class Program(NamedTuple):
     stage: Stage
     expects: Kind
     forms: tuple[Form, ...]
-    views: int
+    pair: Pair
+    """What two views it compares; empty: it looks at one."""
     about: str
     """One line for the docs."""
     run: Callable[[Look], Asked]
@@ -92,7 +96,7 @@ def register_program(program: Program) -> None:
 
 
 def program(
-    name: str, stage: Stage, expects: Kind, *, choice: bool | Literal["only"] = False, views: int = 1
+    name: str, stage: Stage, expects: Kind, *, choice: bool | Literal["only"] = False, pair: Pair = ""
 ) -> Callable[[Callable[[Look], Asked]], Callable[[Look], Asked]]:
     """Decorator that registers a function as a program; its docstring's first line is the program's line in the docs.
 
@@ -101,13 +105,13 @@ def program(
         stage: One of the four stages.
         expects: Kind of answer of the free form.
         choice: Whether it can also, or only, be asked as multiple choice.
-        views: How many views it looks at.
+        pair: What two views it compares: two visits of an eye, both eyes, or an eye and its twin; empty for one view.
     """
     forms: tuple[Form, ...] = ("choice",) if choice == "only" else ("free", "choice") if choice else ("free",)
 
     def register(run: Callable[[Look], Asked]) -> Callable[[Look], Asked]:
         about = (run.__doc__ or "").strip().splitlines()[0]
-        register_program(Program(name, stage, expects, forms, views, about, run))
+        register_program(Program(name, stage, expects, forms, pair, about, run))
         return run
 
     return register
@@ -214,6 +218,13 @@ def some_of(values: Iterable[str], options: Sequence[str]) -> Key:
     return Key(expects="set", answer=SetAnswer(values=frozenset(values)), options=tuple(options))
 
 
+def report(scene: Scene, core: Sequence[str]) -> Key:
+    """Key of a free report: every fact of the view; those about the subjects in `core` must be told."""
+    facts = tuple(fact.model_copy(update={"core": fact.core and fact.subject in core}) for fact in facts_of(scene))
+    answer = ReportAnswer(text="-")  # the text is written with the item's wording
+    return Key(expects="report", answer=answer, facts=facts, laterality=scene.laterality.value)
+
+
 # --- wording ------------------------------------------------------------------------------------------------------------
 
 
@@ -237,6 +248,8 @@ def _item(look: Look, found: Program, asked: Asked, wording: _Wording) -> Item:
     case = look.chart.case
     shown = ";".join(f"{i.view_id}/{i.change}/{i.seed}" for i in images)
     reasoning = wording.language.reasoning(trace.statements, wording.style, look.rng)
+    if key.expects == "report":
+        key = key.model_copy(update={"answer": ReportAnswer(text=_report_text(trace.statements, wording, look.rng))})
     identity = "\x1f".join((case.case_id, found.name, wording.form, shown, prompt, reasoning))
     return Item(
         item_id=f"{found.name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}",
@@ -253,6 +266,18 @@ def _item(look: Look, found: Program, asked: Asked, wording: _Wording) -> Item:
         reasoning=reasoning,
         trace=trace,
     )
+
+
+def _report_text(statements: tuple[Statement, ...], wording: _Wording, rng: np.random.Generator) -> str:
+    """Full sentences; where there is a conclusion, under the headings of a report."""
+    style: Style = "findings" if wording.style == "short" else wording.style
+    findings = [s for s in statements if not s.key.startswith("stage.")]
+    impression = [s for s in statements if s.key.startswith("stage.")]
+    text = wording.language.reasoning(findings, style, rng)
+    if not impression:
+        return text
+    heads = wording.language.words.tables["heading"]
+    return f"{heads['findings']}: {text}\n{heads['impression']}: {wording.language.reasoning(impression, style, rng)}"
 
 
 def _as_choice(asked: Asked, look: Look, wording: _Wording) -> Key:
@@ -315,11 +340,11 @@ def _header(view: View, header: Header, words: Language) -> str:
 def _views_of(name: str) -> int:
     if name not in _PROGRAMS:
         raise UnknownName("program", name, _PROGRAMS)
-    return _PROGRAMS[name].views
+    return 2 if _PROGRAMS[name].pair else 1
 
 
 def _default_views(chart: Chart, found: Program) -> tuple[str, ...]:
-    return (chart.default_view(),)
+    return chart.pair(found.pair) if found.pair else (chart.default_view(),)
 
 
 def unjudged(expects: Kind, options: Sequence[str] = ()) -> Key:

@@ -17,7 +17,7 @@ SECTORS: Final = ("right", "upper right", "upper", "upper left", "left", "lower 
 QUADRANTS: Final = ("upper right", "upper left", "lower left", "lower right")
 RINGS: Final = ("foveal", "parafoveal", "perifoveal")
 RING_MM: Final = (0.5, 1.5)
-_ANATOMICAL: Final = (
+ANATOMICAL: Final = (
     "nasal",
     "superonasal",
     "superior",
@@ -84,12 +84,12 @@ def quadrant_counts(
 def anatomical(sector: str, laterality: Literal["OD", "OS"]) -> str:
     """The clinical name of an image sector ("upper left" of a left eye is superonasal)."""
     index = SECTORS.index(sector)
-    return _ANATOMICAL[index if laterality == "OD" else (4 - index) % 8]
+    return ANATOMICAL[index if laterality == "OD" else (4 - index) % 8]
 
 
 def from_anatomical(name: str, laterality: Literal["OD", "OS"]) -> str:
     """Inverse of `anatomical`."""
-    index = _ANATOMICAL.index(name)
+    index = ANATOMICAL.index(name)
     return SECTORS[index if laterality == "OD" else (4 - index) % 8]
 
 

@@ -9,5 +9,6 @@ from chiasm.questions.language._grammar import (
     shown_slots,
     split_sentences,
 )
+from chiasm.questions.language._template import Slots
 
-__all__ = ["LANGUAGES", "STYLES", "Language", "Style", "language", "shown_slots", "split_sentences"]
+__all__ = ["LANGUAGES", "STYLES", "Language", "Slots", "Style", "language", "shown_slots", "split_sentences"]

@@ -41,6 +41,7 @@ class Language:
             numbers=tuple(data["numbers"]),
             tables=data["words"],
             pairs={key: (one, many) for key, (one, many) in data["pairs"].items()},
+            plural=frozenset(data["plural"]),
             last=data["last"],
             none=data["none"],
         )

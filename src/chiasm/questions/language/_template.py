@@ -4,8 +4,8 @@ Syntax: `[one|other]` is a choice, `{slot}` or `{slot.form}` a slot; neither nes
 name up to the first underscore (`area_2` is an area); `KINDS` lists them. Forms:
     number slots   value with its unit: "0.35 mm2"
     n              digits;  n.of  "3 microaneurysms" of the slot `term`;  n.words  the same in words up to ten
-                   n.is  "is" or "are";  n.has  "has" or "have" (and whatever pairs the language lists)
-    term           term.one, term.many, term.an
+                   n.is  "is" or "are", and the other pairs that the language lists
+    term           term.one, term.many, term.any;  term.is  agrees with term.any
     word slots     the language's word for a value of the table of that name; word.x from the table "name.x"
     lists          words of a table, joined
     x.text         the value as it is; only in questions and hints, which are not read back
@@ -42,7 +42,13 @@ NUMBERS: Final = {
     "limit": NumberKind(0, "%"),
     "age": NumberKind(0, "years"),
 }
-LISTS: Final = {"sectors": "sector", "quadrants": "quadrant", "terms": "term.many", "kinds": "term.one"}
+LISTS: Final = {
+    "sectors": "sector",
+    "quadrants": "quadrant",
+    "terms": "term.many",
+    "kinds": "term.any",
+    "artefacts": "artefact",
+}
 
 
 def kind_of(slot: str) -> str:
@@ -65,6 +71,8 @@ class Words(NamedTuple):
     """"sector", "stage" ... and "term.one", "term.many", "term.an"."""
     pairs: dict[str, tuple[str, str]]
     """"is" -> ("is", "are"), by number."""
+    plural: frozenset[str]
+    """Terms whose `any` form is a plural."""
     last: str
     """Between the last two items of a list."""
     none: str
@@ -126,6 +134,8 @@ class Template:
             return _join([table[str(v)] for v in value], words)  # type: ignore[union-attr]
         if form == "text":
             return str(value)
+        if form in words.pairs:
+            return words.pairs[form][str(value) in words.plural]
         return words.tables[f"{kind}.{form}" if form else kind][str(value)]
 
     def _counted(self, form: str, n: int, slots: Slots) -> str:
@@ -148,13 +158,13 @@ class Template:
 
     def _body(self, slot: str, form: str) -> str:
         words, kind = self._words, kind_of(slot)
+        if form in words.pairs:
+            return _either(words.pairs[form])
         if kind in NUMBERS:
             shown = NUMBERS[kind]
             digits = r"-?\d+" + (re.escape(words.decimal) + rf"\d{{{shown.decimals}}}" if shown.decimals else "")
             return digits + (f" {re.escape(shown.unit)}" if shown.unit else "")
         if kind == "n":
-            if form in words.pairs:
-                return _either(words.pairs[form])
             number = r"\d+|" + _either(words.numbers)
             nouns = (*words.tables["term.one"].values(), *words.tables["term.many"].values())
             return rf"(?:{number}) {_either(nouns)}" if form else r"\d+"
@@ -165,11 +175,11 @@ class Template:
 
     def _meaning(self, slot: str, form: str, text: str) -> Iterator[tuple[str, Scalar | tuple[str, ...]]]:
         words, kind, text = self._words, kind_of(slot), text.lower()
+        if form in words.pairs:
+            return
         if kind in NUMBERS:
             yield slot, float(text.removesuffix(NUMBERS[kind].unit.lower()).strip().replace(words.decimal, "."))
         elif kind == "n":
-            if form in words.pairs:
-                return
             number, _, noun = text.partition(" ")
             yield slot, int(number) if number.isdigit() else [w.lower() for w in words.numbers].index(number)
             if form:

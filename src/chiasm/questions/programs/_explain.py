@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from chiasm.case import Scalar
 from chiasm.measure import Stage
-from chiasm.questions._chart import Scene, Sight
+from chiasm.questions._chart import LESIONS, Scene, Sight
 from chiasm.questions._look import SURE, Look
-from chiasm.questions._program import Asked, one_of, program
+from chiasm.questions._program import Asked, one_of, program, report
+from chiasm.questions._sectors import SECTORS
 
 STAGES = tuple(stage.value for stage in Stage)
 
@@ -17,6 +18,21 @@ def explain_stage(look: Look) -> Asked:
     describe(look)
     stage = say_stage(look)
     return Asked("explain-stage", one_of(stage, STAGES, ordinal=True), table="stage")
+
+
+@program("describe", "recognition", "report")
+def describe_findings(look: Look) -> Asked:
+    """Describe the findings."""
+    describe(look)
+    return Asked("describe", report(look.scene, core=LESIONS))
+
+
+@program("report", "medical reasoning", "report")
+def report_findings(look: Look) -> Asked:
+    """Report findings and impression."""
+    describe(look)
+    say_stage(look)
+    return Asked("report", report(look.scene, core=(*LESIONS, "diabetic retinopathy")))
 
 
 def describe(look: Look) -> None:
@@ -116,6 +132,17 @@ def say_stage(look: Look) -> str:
     return stage
 
 
+def say_basis(look: Look) -> None:
+    """What the stage rule needs, in its order: new vessels, IRMA, microaneurysms, non-perfusion."""
+    for name in ("neovascularization", "intraretinal microvascular abnormality", "microaneurysm"):
+        found = look.find(name)
+        if found:
+            look.say("found", n=len(found), term=name)
+        else:
+            look.say("absent", term=name)
+    look.say("measured.share", measure="nonperfusion", share=look.nonperfusion().value)
+
+
 def _reason(scene: Scene, stage: str) -> str:
     """Which clauses of the rule gave the stage."""
     fired = {clause.finding for clause in scene.staging.fired}
@@ -129,6 +156,8 @@ def _clear(sights: tuple[Sight, ...]) -> bool:
 
 
 def _sure_sectors(sights: tuple[Sight, ...]) -> tuple[str, ...]:
+    """Their directions; plain "upper" and "lower" last, since "upper and lower left" could be read as two corners."""
     if any(s.sector.margin < SURE for s in sights):
         return ()
-    return tuple(dict.fromkeys(s.sector.name for s in sights))
+    names = dict.fromkeys(s.sector.name for s in sights)
+    return tuple(sorted(names, key=lambda name: (name in ("upper", "lower"), SECTORS.index(name))))
