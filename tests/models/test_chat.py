@@ -163,6 +163,19 @@ def test_what_is_no_vision_language_model_is_refused_by_name(tiny: Bundle, tiny_
     assert json.loads((bare / "config.json").read_text())["model_type"] == "qwen3_vl"
 
 
+def test_grey_pictures_become_the_same_pixels_in_the_quick_way(tiny: Bundle) -> None:
+    rng = np.random.default_rng(2)
+    sizes = [(64, 64), (61, 90), (128, 100), (20, 40), (300, 300)]
+    pictures = [Image.fromarray(rng.integers(0, 255, size, dtype=np.uint8)) for size in sizes]
+    text = "<|vision_start|><|image_pad|><|vision_end|>" * len(sizes)
+    quick = tiny.processor(text=text, images=pictures, return_tensors="pt")
+    published = tiny.processor(text=text, images=[picture.convert("RGB") for picture in pictures], return_tensors="pt")
+    assert quick.keys() == published.keys()
+    assert all(
+        torch.equal(quick[name], published[name]) and quick[name].dtype == published[name].dtype for name in quick
+    )
+
+
 def test_the_quick_way_computes_what_the_published_way_computes(tiny_folder: Path) -> None:
     rng = np.random.default_rng(1)
     grey = np.repeat(rng.integers(0, 255, (64, 64, 1), dtype=np.uint8), 3, axis=2)

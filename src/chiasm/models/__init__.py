@@ -6,7 +6,10 @@ plain `transformers` loads; `load_chat` takes a folder, a hub id or a server and
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
+
+from PIL import Image
 
 from chiasm.models._build import (
     Bundle,
@@ -74,6 +77,7 @@ __all__ = [
     "build",
     "build_nano",
     "chat_template",
+    "grey_pixels",
     "load_bundle",
     "load_chat",
     "merge_adapter",
@@ -86,6 +90,18 @@ __all__ = [
     "shipped_tokenizer",
     "train_tokenizer",
 ]
+
+
+def grey_pixels(images: Any, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+    """What a Qwen image processor makes of pictures of PIL mode L, bit by bit, in a fifth of its time.
+
+    Returns:
+        pixel_values (patches, channels * frames * side * side) float32 and image_grid_thw (n, 3) int64.
+    """
+    prepare_torch()
+    from chiasm.models._processor import grey_pixels as make
+
+    return make(images, pictures)
 
 
 def quicken(model: Any) -> None:

@@ -82,7 +82,8 @@ class LocalChat:
         if self.budget is not None:
             for index, prompt in enumerate(prompts):
                 self.budget.check(prompt.images, f"prompt {index} of the batch")
-        images = [[image.convert("RGB") for image in prompt.images] for prompt in prompts]
+        takes_grey = self.budget is not None  # Qwen's processors turn grey to colour by themselves
+        images = [[image if takes_grey else image.convert("RGB") for image in prompt.images] for prompt in prompts]
         return self.bundle.processor(
             text=texts,
             images=images if any(images) else None,

@@ -72,9 +72,10 @@ class PixelBudget:
 def budget_of(processor: Any) -> PixelBudget | None:
     """The budget of a Qwen-type processor; None for processors that resize by rules of their own."""
     images = processor.image_processor
-    if "patch_size" not in vars(images) and not type(images).__name__.startswith("Qwen"):
-        return None
+    return budget_of_images(images) if type(images).__name__.startswith("Qwen") else None
+
+
+def budget_of_images(images: Any) -> PixelBudget:
+    """The budget of a Qwen-type image processor."""
     size = images.size
-    if not (size and size["shortest_edge"] and size["longest_edge"]):
-        return None
     return PixelBudget(images.patch_size * images.merge_size, size["shortest_edge"], size["longest_edge"])

@@ -6,11 +6,13 @@ takes the same folders (ours and the published ones), reads images through PIL, 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from transformers import (
     AutoConfig,
     AutoProcessor,
@@ -20,6 +22,7 @@ from transformers import (
     Qwen3VLProcessor,
 )
 
+from chiasm.models._pixels import budget_of_images
 from chiasm.models._presets import MERGE, PATCH_PX, ModelPreset
 
 _SLOTS = ("image", "video", "vision_start", "vision_end")
@@ -50,6 +53,45 @@ class ImageOnlyProcessor(Qwen3VLProcessor):  # type: ignore[misc]  # transformer
                 stacked = np.concatenate(value) if isinstance(value, list) and np.ndim(value[0]) == 2 else value
                 out[key] = torch.as_tensor(np.asarray(stacked))
         return out
+
+    def _process_images(self, images: Any, **kwargs: Any) -> Any:
+        """As the published processor; a fifth of the time where all images are grey."""
+        flat = [image for group in images for image in (group if isinstance(group, list | tuple) else [group])]
+        if not (flat and all(isinstance(image, Image.Image) and image.mode == "L" for image in flat)):
+            return super()._process_images(images, **kwargs)
+        pixels = grey_pixels(self.image_processor, flat)
+        return pixels, [self.replace_image_token(pixels, image_idx=index) for index in range(len(flat))]
+
+
+def grey_pixels(images: Any, pictures: Sequence[Image.Image]) -> dict[str, Any]:
+    """What a Qwen image processor makes of grey pictures, bit by bit, without computing every channel.
+
+    Args:
+        images: The image processor.
+        pictures: Of PIL mode L.
+
+    Returns:
+        pixel_values (patches, channels * frames * side * side) float32 and image_grid_thw (n, 3) int64.
+    """
+    side, merge, frames = images.patch_size, images.merge_size, images.temporal_patch_size
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, None], 3, axis=0)
+    table = images.normalize(images.rescale(ramp, images.rescale_factor), images.image_mean, images.image_std)
+    if not (np.array_equal(table[0], table[1]) and np.array_equal(table[0], table[2])):
+        rows = images([picture.convert("RGB") for picture in pictures])
+        return {key: np.asarray(rows[key]) for key in ("pixel_values", "image_grid_thw")}
+    budget = budget_of_images(images)
+    patches, grids = [], []
+    for picture in pictures:
+        height, width = budget.resized(picture.height, picture.width)
+        resized = picture.resize((width, height), resample=images.resample) if images.do_resize else picture
+        values = table[0, 0][np.asarray(resized)]
+        rows, columns = height // side, width // side
+        blocks = values.reshape(rows // merge, merge, side, columns // merge, merge, side).transpose(0, 3, 1, 4, 2, 5)
+        patches.append(blocks.reshape(rows * columns, 1, side * side))
+        grids.append([1, rows, columns])
+    stacked = np.concatenate(patches)
+    full = np.broadcast_to(stacked, (len(stacked), 3 * frames, side * side)).reshape(len(stacked), -1)
+    return {"pixel_values": full, "image_grid_thw": np.asarray(grids, dtype=np.int64)}
 
 
 def build_processor(tokenizer: Any, template: str, preset: ModelPreset) -> ImageOnlyProcessor:

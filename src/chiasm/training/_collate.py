@@ -58,7 +58,7 @@ class AnswerCollator:
             pictures = [picture(image) for image in row["images"]]
             if self.budget is not None:
                 self.budget.check(pictures, where)
-            images.extend(image.convert("RGB") for image in pictures)
+            images.extend(image if self.budget is not None else image.convert("RGB") for image in pictures)
             segments.append(split_answers(self.processor, join_turns([row])["messages"]))
         out = self.processor(
             text=[segment.text for parts in segments for segment in parts], images=images, add_special_tokens=False

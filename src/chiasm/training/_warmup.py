@@ -20,10 +20,11 @@ from typing import Any, Final
 
 import numpy as np
 import torch
+from PIL import Image
 from torch.nn import functional
 
 from chiasm.errors import InvalidInput
-from chiasm.models import Bundle, budget_of, quicken, save
+from chiasm.models import Bundle, budget_of, grey_pixels, quicken, save
 from chiasm.training._config import WarmupTable
 from chiasm.training._dense import DenseSample, DenseSource
 from chiasm.training._guards import check_finite
@@ -197,8 +198,11 @@ class _Warmup:
         return turned(self.source[index], np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index)))
 
     def _loss(self, samples: Sequence[DenseSample]) -> torch.Tensor:
-        images = [np.repeat(sample.image[..., None], 3, axis=2) for sample in samples]
-        pixels = self.bundle.processor.image_processor(images, return_tensors="pt").to(self.device)
+        images = [Image.fromarray(sample.image) for sample in samples]
+        pixels = {
+            name: torch.from_numpy(value).to(self.device)
+            for name, value in grey_pixels(self.bundle.processor.image_processor, images).items()
+        }
         counts = [self.budget.tokens(*sample.image.shape) for sample in samples]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.table.bf16 and fast_bf16()):
             out = self.bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
