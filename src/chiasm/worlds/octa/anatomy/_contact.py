@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 JOINT_REACH = 4.0
 """Two capsules are at one joint when a path along the vessels, shorter than this many times the sum of their radii and
 at most `JOINT_HOPS` edges long, links them: a branch starts inside the vessel that it leaves."""
-JOINT_HOPS = 6
+JOINT_HOPS = 10
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

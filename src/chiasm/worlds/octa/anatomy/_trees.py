@@ -18,23 +18,24 @@ from chiasm.worlds.octa.anatomy._params import AnatomyParams
 
 ARTERY, VEIN = 0, 1
 MURRAY_EXPONENT = 2.7
-"""r_parent^k = sum r_child^k; between 2.55 and 2.9, the two values of Kreitner 2024's superficial and deep vessels."""
-TERMINAL_RADIUS_UM = (4.4, 4.9)
+"""r_parent^k = sum r_child^k. Murray's 3 makes vessels keep their calibre to the very tip; real macular vessels taper from
+14 um at 1.5 mm from the fovea to capillary calibre at its rim, which 2.7 with side vessels gives (2.55 and 2.9 in Kreitner 2024)."""
+TERMINAL_RADIUS_UM = (4.2, 4.6)
 """Radius of a terminal arteriole and venule [um]."""
-SIDE_RADIUS_UM = 3.9
+SIDE_RADIUS_UM = 3.7
 """Every step of a vessel also feeds the bed by side vessels; together they count as one of this radius per step [um],
 so that calibre grows steadily towards the root."""
-ARCADE_END_RADIUS_UM = (14.0, 16.0)
+ARCADE_END_RADIUS_UM = (12.0, 14.0)
 """Radius of an arcade where it leaves the growth domain temporally [um]."""
 FINE_STEP_UM = 32.0
 FAZ_CLEARANCE_UM = 55.0
 """Arterioles and venules keep this far from the FAZ; capillaries bridge the rest [um]."""
 
-# spacing of the attractors [um] and the rule: trunks, branches, twigs
-_PASSES = (
-    (420.0, Rule(1500.0, 480.0, 250.0, STEP_UM, 250, 0.6, 100.0, 1000, 0.8)),
-    (240.0, Rule(700.0, 250.0, 160.0, STEP_UM, 250, 0.5, 80.0, 18, 0.3)),
-    (190.0, Rule(360.0, 165.0, 130.0, FINE_STEP_UM, 60, 0.45, 55.0, 10, 0.0)),
+# spacing of the attractors [um], share of them that is kept, and the rule: trunks, branches, twigs
+_GENERATIONS = (
+    (420.0, 1.0, Rule(1500.0, 480.0, 250.0, STEP_UM, 250, 0.6, 100.0, 1000, 0.8)),
+    (230.0, 0.8, Rule(700.0, 230.0, 150.0, STEP_UM, 250, 0.45, 85.0, 24, 0.3)),
+    (130.0, 0.5, Rule(330.0, 145.0, 120.0, FINE_STEP_UM, 60, 0.4, 60.0, 12, 0.0)),
 )
 # wavelength [um], amplitude [um], number of waves of the warp that makes vessels wavy
 _WAVES = ((1700.0, 55.0, 3), (650.0, 14.0, 4), (290.0, 7.0, 6))
@@ -93,20 +94,12 @@ def grow_forest(params: AnatomyParams) -> Forest:
     ends = np.flatnonzero(np.array(seeds.arcade) & (n_children[:n_seeds] == 0))
     n_children[ends] = 2  # An arcade leaves the domain at its end: nothing sprouts there.
     n_nodes = n_seeds
-    box = np.array([[-half, half], [-half, half]])
     hole = params.faz_radius_um(np.linspace(-np.pi, np.pi, 181)[:-1]) + FAZ_CLEARANCE_UM
-    for stream, (spacing, rule) in enumerate(_PASSES, start=1):
-        points = [
-            jittered_lattice(params.growth_seed, 10 * stream + 3 * k, spacing, box, 0.45).points_um for k in range(2)
-        ]
-        wanted = np.repeat(np.arange(2, dtype=np.uint8), [len(p) for p in points])
-        both = np.concatenate(points)
-        angle = np.arctan2(both[:, 1], both[:, 0])
-        inside = np.abs(both).max(axis=1) < half
-        alive = inside & (np.hypot(both[:, 0], both[:, 1]) > params.faz_radius_um(angle) + FAZ_CLEARANCE_UM + 15.0)
-        forest = (pos, direction, parent, kind, n_children, first_child)
+    forest = (pos, direction, parent, kind, n_children, first_child)
+    for stream, (spacing, share, rule) in enumerate(_GENERATIONS, start=1):
+        tissue = _tissue(params, stream, spacing, share, half)
         luck = rng.random(capacity)
-        n_nodes = colonise(forest, n_nodes, (both[alive], wanted[alive]), luck, (half + 1.0, hole), rule)
+        n_nodes = colonise(forest, n_nodes, tissue, luck, (half + 1.0, hole), rule)
     pos, parent, kind = pos[:n_nodes], parent[:n_nodes], kind[:n_nodes]
     pos = pos + _warp(pos, params, rng)
     arcade_end = np.zeros(n_nodes, np.bool_)
@@ -114,6 +107,20 @@ def grow_forest(params: AnatomyParams) -> Forest:
     radius, order = _radii(parent, kind, arcade_end)
     pressure = _murray_pressure(pos, parent, kind, radius, params)
     return Forest(pos, parent, kind, radius, order, pressure)
+
+
+def _tissue(
+    params: AnatomyParams, stream: int, spacing_um: float, share: float, half_um: float
+) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
+    """Attractors of one generation outside the FAZ, and the kind of vessel that each wants."""
+    box = np.array([[-half_um, half_um], [-half_um, half_um]])
+    lattices = [jittered_lattice(params.growth_seed, 10 * stream + 3 * k, spacing_um, box, 0.45) for k in range(2)]
+    points = np.concatenate([lattice.points_um for lattice in lattices])
+    wanted = np.repeat(np.arange(2, dtype=np.uint8), [len(lattice.chance) for lattice in lattices])
+    angle = np.arctan2(points[:, 1], points[:, 0])
+    alive = np.hypot(points[:, 0], points[:, 1]) > params.faz_radius_um(angle) + FAZ_CLEARANCE_UM + 15.0
+    alive &= (np.abs(points).max(axis=1) < half_um) & (np.concatenate([la.chance for la in lattices]) < share)
+    return points[alive], wanted[alive]
 
 
 def _warp(pos: NDArray[np.float64], params: AnatomyParams, rng: np.random.Generator) -> NDArray[np.float64]:
