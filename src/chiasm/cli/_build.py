@@ -71,8 +71,8 @@ def add(commands: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Build, then say what is there and what to do next."""
-    from chiasm.corpus import BuildOptions, ConsoleReport, build, preset
+    """Build, describe, then say what is there and what to do next."""
+    from chiasm.corpus import BuildOptions, ConsoleReport, build, describe, preset
 
     asked = {"world": args.world, "patients": args.n, "seed": args.seed, "stages": args.stage, "fov_mm": args.fov_mm}
     plan = (
@@ -87,5 +87,8 @@ def run(args: argparse.Namespace) -> int:
         overwrite=args.overwrite,
         take_over=args.take_over,
     )
-    print(build(plan, args.out, options, report=ConsoleReport()).text())
+    summary = build(plan, args.out, options, report=ConsoleReport())
+    if "://" not in args.out:
+        print(f"described in {', '.join(describe(args.out))}")
+    print(summary.text())
     return 0

@@ -1,4 +1,4 @@
-"""`chiasm check` and `chiasm export`: prove a data set, and write it in another form."""
+"""`chiasm check`, `chiasm browse` and `chiasm export`: prove a data set, look at it, write it in another form."""
 
 from __future__ import annotations
 
@@ -25,6 +25,17 @@ def add(commands: Any) -> None:
     parser.add_argument("--workers", type=positive(int, 1, 1024), metavar="N", help="processes (default: one per core)")
     parser = add_command(
         commands,
+        "browse",
+        run_browse,
+        summary="Look at a data set in a browser: images with overlays, questions, reasoning that lights its evidence.",
+        details="Served on this machine only; nothing is fetched from outside.\n\nExample:\n  chiasm browse out/eyes --port 8000",
+    )
+    parser.add_argument("data", metavar="DIR", help="a folder that `chiasm build` made")
+    parser.add_argument(
+        "--port", type=positive(int, 1, 65535), default=8000, metavar="PORT", help="TCP port (default: 8000)"
+    )
+    parser = add_command(
+        commands,
         "export",
         run_export,
         summary="Write a data set in another program's form.",
@@ -48,6 +59,15 @@ def run_check(args: argparse.Namespace) -> int:
         for path in write_check_report(report, args.out):
             print(f"report: {path}")
     return 0 if report.ok else 1
+
+
+def run_browse(args: argparse.Namespace) -> int:
+    """Serve until interrupted."""
+    from chiasm.corpus import browse
+
+    print(f"http://127.0.0.1:{args.port}  (Ctrl-C ends it)", flush=True)
+    browse(args.data, port=args.port)
+    return 0
 
 
 def run_export(args: argparse.Namespace) -> int:

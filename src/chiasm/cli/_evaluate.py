@@ -13,6 +13,7 @@ from chiasm.cli._parser import add_command, one_of, positive
 def add(commands: Any) -> None:
     """Add the commands."""
     _add_evaluate(commands)
+    _add_compare(commands)
     _add_answer(commands)
 
 
@@ -58,6 +59,22 @@ def _add_evaluate(commands: Any) -> None:
     )
 
 
+def _add_compare(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "compare",
+        run_compare,
+        summary="Compare two evaluations item by item: differences with intervals, wins and losses.",
+        details="Examples:\n  chiasm compare out/report-a out/report-b\n"
+        "  chiasm compare out/report out/report --model-a nano --model-b majority",
+    )
+    parser.add_argument("a", metavar="A", help="a folder that `chiasm evaluate` wrote")
+    parser.add_argument("b", metavar="B", help="another, or the same")
+    parser.add_argument("--model-a", metavar="M", help="which model of A, where it has several")
+    parser.add_argument("--model-b", metavar="M", help="which model of B, where it has several")
+    parser.add_argument("--seed", type=positive(int, 0, 2**31), default=0, metavar="SEED", help="of the swap tests")
+
+
 def _add_answer(commands: Any) -> None:
     parser = add_command(
         commands,
@@ -100,6 +117,14 @@ def run_evaluate(args: argparse.Namespace) -> int:
     for warning in evaluation.warnings:
         print(f"warning: {warning}")
     print(f"report: {Path(args.out) / 'report.html'}, figures: {Path(args.out) / 'report.json'}")
+    return 0
+
+
+def run_compare(args: argparse.Namespace) -> int:
+    """Compare and print."""
+    from chiasm.evaluation import compare
+
+    print(compare(args.a, args.b, model_a=args.model_a, model_b=args.model_b, seed=args.seed).text())
     return 0
 
 

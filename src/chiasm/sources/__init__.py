@@ -1,5 +1,6 @@
 """Readers of real data into Cases."""
 
+from chiasm.sources._image import SUFFIXES as IMAGE_SUFFIXES
 from chiasm.sources._image import LoadedImage, load_image, load_mask
 from chiasm.sources._image_folder import read_image_folder
 from chiasm.sources._octa25k_faz import read_octa25k_faz
@@ -11,6 +12,7 @@ from chiasm.sources._tables import read_table
 
 __all__ = [
     "DISEASES",
+    "IMAGE_SUFFIXES",
     "SOURCES",
     "LoadedImage",
     "OnProblem",

@@ -158,6 +158,11 @@ def twin(params: OctaParams, family: str) -> OctaParams:
     return params.model_copy(update={"case_id": f"{params.case_id}-without-{family}", "eyes": tuple(eyes)})
 
 
+def grow_eyes(params: OctaParams) -> list[Eye]:
+    """The patient's eyes as the scanner meets them, with their disease: what `imaging.image` and calibration take."""
+    return [_scanned(apply_pathology(_grown(e.anatomy.model_dump_json()), e.pathology)) for e in params.eyes]
+
+
 @lru_cache(maxsize=4)
 def _grown(anatomy_json: str) -> Anatomy:
     return grow(AnatomyParams.model_validate_json(anatomy_json))
