@@ -71,6 +71,21 @@ class StageTable(_Table):
     """Weight of each program (a name, or a pattern with *) or level of programs (recognition); others are left out."""
 
 
+class PhotometryTable(_Table):
+    """Random changes of exposure while training; each 0 changes nothing."""
+
+    gamma: float = Field(default=0.0, ge=0, le=1)
+    """Largest natural logarithm of the exponent of the contrast curve, either way."""
+    gain: float = Field(default=0.0, ge=0, le=1)
+    """Largest natural logarithm of the factor on brightness, either way."""
+    offset: float = Field(default=0.0, ge=0, le=0.5)
+    """Largest addition to brightness, either way [share of the full range]."""
+    blur_px: float = Field(default=0.0, ge=0, le=5)
+    """Largest standard deviation of a blur [px]."""
+    noise: float = Field(default=0.0, ge=0, le=0.5)
+    """Largest standard deviation of added noise [share of the full range]."""
+
+
 class DataTable(_Table):
     """What is read, in which order."""
 
@@ -84,6 +99,8 @@ class DataTable(_Table):
     """Questions about the same images that are joined to one conversation: the image is read once for all of them."""
     max_tokens: int = Field(default=2048, ge=16)
     """Longest conversation, image tokens included. Longer rows are refused, never cut."""
+    photometry: PhotometryTable | None = None
+    """Random changes of exposure; None shows the images as they are."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare batches ahead."""
 
@@ -183,6 +200,8 @@ class WarmupTable(_Table):
     """Names of numeric facts to be told from the whole image."""
     scalar_weight: float = Field(default=0.1, ge=0)
     """Weight of the numbers' loss beside the maps'."""
+    photometry: PhotometryTable | None = None
+    """Random changes of exposure; None shows the images as they are."""
     bf16: bool = True
     """As in `optim`."""
     seed: int = Field(default=0, ge=0)

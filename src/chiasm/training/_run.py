@@ -17,9 +17,10 @@ from trl import SFTConfig
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle, budget_of, quicken, quiet_transformers, save
 from chiasm.training._collate import AnswerCollator, split_answers
-from chiasm.training._config import Recipe
+from chiasm.training._config import PhotometryTable, Recipe
 from chiasm.training._guards import blind_check, check_lengths, check_sizes, require_looking
 from chiasm.training._parts import adapter_targets, train_only
+from chiasm.training._photometry import rephotographed
 from chiasm.training._plan import Plan, make_plan
 from chiasm.training._rows import Row, RowIndex, RowStore, join_turns
 from chiasm.training._sft import ADAPTER, CHECKPOINTS, LOG, MODEL, SftResult
@@ -113,7 +114,7 @@ class Run:
             keep=recipe.save.keep,
             model=self.bundle.model,
             args=self._arguments(checkpoints),
-            train_dataset=planned_rows(self.store, self.plan),
+            train_dataset=planned_rows(self.store, self.plan, recipe.data.photometry, recipe.optim.seed),
             processing_class=self.bundle.processor,
             data_collator=self.collate,
             peft_config=adapters,
@@ -180,14 +181,22 @@ class Run:
             images.size = type(images.size)(shortest_edge=images.size["shortest_edge"], longest_edge=budget)
 
 
-def planned_rows(store: RowStore, plan: Plan) -> Any:
+def planned_rows(store: RowStore, plan: Plan, photometry: PhotometryTable | None, seed: int) -> Any:
     """The plan as a `datasets.Dataset` whose rows are conversations, read when asked for."""
 
-    def conversations(batch: dict[str, Any]) -> dict[str, Any]:
-        joined = [join_turns([store[row] for row in rows]) for rows in batch["rows"]]
-        return {key: [conversation[key] for conversation in joined] for key in ("images", "messages")}
+    def conversation(place: int, rows: list[int]) -> dict[str, Any]:
+        joined = join_turns([store[row] for row in rows])
+        if photometry is not None:
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, place)))
+            joined["images"] = [rephotographed(image, photometry, rng) for image in joined["images"]]
+        return joined
 
-    return Dataset.from_dict({"rows": [list(rows) for rows in plan.conversations]}).with_transform(conversations)
+    def conversations(batch: dict[str, Any]) -> dict[str, Any]:
+        made = [conversation(place, rows) for place, rows in zip(batch["place"], batch["rows"], strict=True)]
+        return {key: [row[key] for row in made] for key in ("images", "messages")}
+
+    columns = {"place": list(range(len(plan.conversations))), "rows": [list(rows) for rows in plan.conversations]}
+    return Dataset.from_dict(columns).with_transform(conversations)
 
 
 def fast_bf16() -> bool:

@@ -94,6 +94,13 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._stop_at, self._max_minutes, self._at_step = stop_at, max_minutes, at_step
         self._begun = self._last = time.perf_counter()
         self._last_step = 0
+        self._ended: float | None = None
+        self._waited = 0.0
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note how long the step waited for its data."""
+        if self._ended is not None:
+            self._waited += time.perf_counter() - self._ended
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the clock."""
@@ -107,6 +114,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         if late or (self._stop_at is not None and state.global_step >= self._stop_at):
             control.should_save = True
             control.should_training_stop = True
+        self._ended = time.perf_counter()
 
     def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
         """One line for people, one for machines."""
@@ -115,16 +123,18 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         now = time.perf_counter()
         steps = max(state.global_step - self._last_step, 1)
         speed = steps * self._rows_per_step / (now - self._last)
-        self._last, self._last_step = now, state.global_step
-        record = {"step": state.global_step, "samples_per_s": round(speed, 2)}
+        waiting = self._waited / (now - self._last)
+        self._last, self._last_step, self._waited = now, state.global_step, 0.0
+        record = {"step": state.global_step, "samples_per_s": round(speed, 2), "data_share": round(waiting, 4)}
         record |= {
             key: logs[key] for key in ("loss", "learning_rate", "grad_norm", "mean_token_accuracy") if key in logs
         }
         with self._log.open("a", encoding="utf-8") as stream:
             stream.write(json.dumps(record) + "\n")
+        accuracy = logs.get("mean_token_accuracy", float("nan"))
         self._say(
-            f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  "
-            f"token accuracy {logs.get('mean_token_accuracy', float('nan')):.3f}  {speed:.1f} conversations/s"
+            f"step {state.global_step}/{state.max_steps}  loss {logs['loss']:.4f}  token accuracy {accuracy:.3f}  "
+            f"{speed:.1f} conversations/s  {waiting:.1%} waiting for data"
         )
 
 

@@ -28,6 +28,7 @@ from chiasm.models import Bundle, budget_of, grey_pixels, quicken, save
 from chiasm.training._config import WarmupTable
 from chiasm.training._dense import DenseSample, DenseSource
 from chiasm.training._guards import check_finite
+from chiasm.training._photometry import rephotographed
 from chiasm.training._run import fast_bf16
 
 STATE: Final = "state.pt"
@@ -195,7 +196,13 @@ class _Warmup:
         return rng.permutation(len(self.source))
 
     def _sample(self, index: int) -> DenseSample:
-        return turned(self.source[index], np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index)))
+        root = np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index))
+        sample = turned(self.source[index], root)
+        if self.table.photometry is None:
+            return sample
+        rng = np.random.default_rng(root.spawn(1)[0])
+        image = np.asarray(rephotographed(Image.fromarray(sample.image), self.table.photometry, rng))
+        return DenseSample(image, sample.maps, sample.scalars)
 
     def _loss(self, samples: Sequence[DenseSample]) -> torch.Tensor:
         images = [Image.fromarray(sample.image) for sample in samples]

@@ -1,0 +1,40 @@
+"""Random changes of how an image was exposed, none of where anything lies.
+
+Devices and operators differ in contrast, brightness, sharpness and noise more than any one set of synthetic images does. These
+changes leave every answer true except those about image quality; leave the programs about quality out of a mixture that uses
+strong ones. They are drawn from the place of a conversation in the order of training, so that a resumed run sees the same.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+from chiasm.training._config import PhotometryTable
+
+
+def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.Generator) -> Image.Image:
+    """Change contrast curve, brightness, sharpness and noise of an 8-bit grey picture.
+
+    Args:
+        picture: Taken as grey.
+        table: How far each may go.
+        rng: Source of the draws.
+    """
+    blur_px = table.blur_px * rng.random()
+    sharp = picture.convert("L")
+    pixels = (
+        np.asarray(sharp.filter(ImageFilter.GaussianBlur(blur_px)) if blur_px > 0.2 else sharp, dtype=np.float32) / 255
+    )
+    gamma = float(np.exp(rng.uniform(-table.gamma, table.gamma)))
+    gain = float(np.exp(rng.uniform(-table.gain, table.gain)))
+    offset = rng.uniform(-table.offset, table.offset)
+    changed = gain * pixels**gamma + offset + _noise(pixels.shape, table.noise * rng.random(), rng)
+    return Image.fromarray(np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8))
+
+
+def _noise(shape: tuple[int, ...], sd: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    if sd < 1e-4:
+        return np.zeros(shape, dtype=np.float32)
+    return rng.standard_normal(shape, dtype=np.float32) * np.float32(sd)
