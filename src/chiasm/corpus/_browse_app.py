@@ -130,16 +130,23 @@ class _Pages:
 
 
 def sentences(row: dict[str, Any]) -> list[dict[str, Any]]:
-    """The reasoning's sentences, each with the ids of the findings that its step used; none where they do not match."""
+    """The reasoning's sentences, each with the ids of the findings used since the sentence before it.
+
+    A step that speaks often only judges what the steps before it found, so its own evidence is not enough. Where text and
+    trace do not match, sentences have none.
+    """
     trace = Trace.model_validate_json(row["trace"])
-    steps = [step for step in trace.steps for _ in step.statements]
+    proofs: list[list[str]] = []
+    used: set[str] = set()
+    for step in trace.steps:
+        used |= {evidence.finding_id for evidence in step.evidence}
+        proofs += [sorted(used)] * len(step.statements)
+        if step.statements:
+            used = set()
     texts = split_sentences(row["reasoning"])
-    if len(texts) != len(steps):
-        return [{"text": text, "op": "", "evidence": []} for text in texts]
-    return [
-        {"text": text, "op": step.op, "evidence": sorted({e.finding_id for e in step.evidence})}
-        for text, step in zip(texts, steps, strict=True)
-    ]
+    if len(texts) != len(proofs):
+        proofs = [[]] * len(texts)
+    return [{"text": text, "evidence": proof} for text, proof in zip(texts, proofs, strict=True)]
 
 
 def _wanted(request: Request) -> dict[str, str]:

@@ -60,7 +60,7 @@ class Plan(BaseModel):
     every_image: tuple[str, ...] = ("explain-stage",)
     """Question programs asked of every image, so that each has a reasoning text."""
     programs: tuple[str, ...] = (ALL_PROGRAMS,)
-    """Further programs, of which some are drawn for each image; "all": every other program there is."""
+    """Further programs, of which some are drawn for each image; "all": every other one that can be asked."""
     questions: int = Field(default=2, ge=0, le=100)
     """How many of `programs` are answered per image, where as many can be [0 to 100]."""
     language: str = "en"

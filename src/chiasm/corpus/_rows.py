@@ -15,8 +15,7 @@ from pydantic import BaseModel
 
 from chiasm.case import Case, Fact, Finding, Laterality, View
 from chiasm.errors import InvalidInput
-from chiasm.questions import ImageRef, Item
-from chiasm.questions._panels import picture
+from chiasm.questions import ImageRef, Item, picture
 
 _PNG_LEVEL = 3
 """zlib level; speckle does not compress, and level 3 is as small as 9 to 0.6 % at equal speed (measured)."""

@@ -66,7 +66,7 @@ class Workshop:
         return dict(self.programs)
 
     def settle(self, plan: Plan) -> Plan:
-        """The plan with its programs spelled out, after checking every name in it.
+        """The plan with its programs spelled out, after checking every name in it; those that compare what it has not are left out.
 
         Raises:
             UnknownName: It names a program, language, style, or something of the world that does not exist.
@@ -83,7 +83,9 @@ class Workshop:
         self.maker.check(plan)
         if ALL_PROGRAMS not in plan.programs:
             return plan
-        return plan.change(programs=tuple(sorted(set(known) - set(plan.every_image))))
+        possible = {"": True, "visits": plan.visits > 1, "eyes": plan.eyes > 1, "twin": bool(plan.twins)}
+        others = {name for name, pair in known.items() if possible[pair]} - set(plan.every_image)
+        return plan.change(programs=tuple(sorted(others)))
 
 
 class OpenWorkshop(Protocol):

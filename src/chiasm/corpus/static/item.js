@@ -6,6 +6,7 @@ const COLOURS = {
 };
 const OTHER = { artefact: "#b8b8b8", anatomy: "#9fd0ff", lesion: "#ff5cf0", diagnosis: "#ffffff" };
 const LIT = "#ffffff";
+const FRAMED = 40; // lesions smaller than this many image pixels get a frame
 const SCALE = 3; // canvas pixels per image pixel, so that thin outlines stay thin
 
 const { findings } = JSON.parse(document.getElementById("drawing").textContent);
@@ -40,33 +41,42 @@ function decode(text, [rows, cols]) {
   return mask;
 }
 
-function bitmap(finding, tint, fill) {
-  const key = `${finding.image} ${finding.id} ${tint}`;
+function rgb(tint) {
+  return [1, 3, 5].map((i) => parseInt(tint.slice(i, i + 2), 16));
+}
+
+function bitmap(finding, fill, rim) {
+  const key = `${finding.image} ${finding.id} ${fill} ${rim}`;
   if (bitmaps.has(key)) return bitmaps.get(key);
   const [rows, cols] = finding.mask_size, mask = decode(finding.mask_counts, finding.mask_size);
   const canvas = new OffscreenCanvas(cols, rows), context = canvas.getContext("2d"), data = context.createImageData(cols, rows);
-  const [r, g, b] = [1, 3, 5].map((i) => parseInt(tint.slice(i, i + 2), 16));
+  const inner = [...rgb(colour(finding)), fill], outer = [...rgb(rim), 230];
   for (let row = 0; row < rows; row++) for (let col = 0; col < cols; col++) {
     const i = row * cols + col;
     if (!mask[i]) continue;
     const edge = row === 0 || col === 0 || row === rows - 1 || col === cols - 1
       || !mask[i - 1] || !mask[i + 1] || !mask[i - cols] || !mask[i + cols];
-    data.data.set([r, g, b, edge ? 230 : fill], 4 * i);
+    data.data.set(edge ? outer : inner, 4 * i);
   }
   context.putImageData(data, 0, 0);
   bitmaps.set(key, canvas);
   return canvas;
 }
 
-function drawFinding(context, finding, tint, fill) {
-  context.strokeStyle = context.fillStyle = tint;
+// What is not visible in the picture is drawn dashed and faint: it is true, but nobody could see it.
+function drawFinding(context, finding, fill, rim) {
+  context.globalAlpha = finding.visible === false ? 0.45 : 1;
+  context.setLineDash(finding.visible === false ? [3, 3] : []);
+  context.strokeStyle = rim;
   if (finding.mask_counts !== null) {
     context.imageSmoothingEnabled = false;
     const [rows, cols] = finding.mask_size;
-    context.drawImage(bitmap(finding, tint, fill), 0, 0, cols * SCALE, rows * SCALE);
+    context.drawImage(bitmap(finding, fill, rim), 0, 0, cols * SCALE, rows * SCALE);
   }
-  if (finding.box !== null && finding.kind === "lesion") {
-    const [row0, col0, row1, col1] = finding.box.map((x) => x * SCALE), pad = 4;
+  const [row0, col0, row1, col1] = (finding.box ?? [0, 0, 0, 0]).map((x) => x * SCALE);
+  const small = Math.max(row1 - row0, col1 - col0) < FRAMED * SCALE;
+  if (finding.box !== null && finding.kind === "lesion" && (small || finding.mask_counts === null)) {
+    const pad = 4;
     context.lineWidth = 1.5;
     context.strokeRect(col0 - pad, row0 - pad, col1 - col0 + 2 * pad, row1 - row0 + 2 * pad);
   }
@@ -91,8 +101,12 @@ function draw() {
     canvas.height = image.naturalHeight * SCALE;
     const context = canvas.getContext("2d");
     const here = findings.filter((f) => f.image === number);
-    for (const finding of here) if (shown.has(finding.term) && !lit.has(finding.id)) drawFinding(context, finding, colour(finding), lit.size ? 25 : 70);
-    for (const finding of here) if (lit.has(finding.id)) drawFinding(context, finding, LIT, 110);
+    for (const finding of here) {
+      if (shown.has(finding.term) && !lit.has(finding.id)) drawFinding(context, finding, lit.size ? 25 : 70, colour(finding));
+    }
+    for (const finding of here) {
+      if (lit.has(finding.id)) drawFinding(context, finding, 120, LIT);
+    }
   }
   document.body.dataset.shown = [...shown].join(";");
   document.body.dataset.lit = [...lit].join(";");
