@@ -45,10 +45,13 @@ COMPLETE_PERCENT: Final = 80.0
 SEEDS: Final[dict[Stage, tuple[int, int]]] = {Stage.EARLY_NPDR: (1, 4), Stage.LATE_NPDR: (3, 7), Stage.PDR: (4, 9)}
 """Fewest and most territories per 3x3 mm; neighbours may merge."""
 COMPLETENESS: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (0.6, 1.0),
-    Stage.LATE_NPDR: (0.7, 1.0),
+    Stage.EARLY_NPDR: (0.7, 1.0),
+    Stage.LATE_NPDR: (0.75, 1.0),
     Stage.PDR: (0.75, 1.0),
 }
+"""Lowest and highest share of superficial capillary length lost in a territory."""
+GROWN: Final = 0.97
+"""Territories grow to this part of the requested area: whole cells are lost, which adds about 3 % at their borders."""
 BESIDE_FAZ: Final = 0.45
 """Share of territories that begin beside the FAZ."""
 
@@ -117,7 +120,7 @@ def plan(ground: Ground, params: DropoutParams, faz: FazParams) -> DropoutPlan:
     starts = np.array([ground.place(t.row_um, t.nasal_um) for t in params.territories])
     weight = np.array([t.weight for t in params.territories])
     rim = planned_rim_um(ground, faz) + RING_UM
-    owner = grow_territories(ground, params.seed, params.share, starts, weight, rim)
+    owner = grow_territories(ground, params.seed, GROWN * params.share, starts, weight, rim)
     inside = ndimage.uniform_filter((owner > 0).astype(np.float32), 3, mode="nearest") > 0.5
     region = Patch((-MARGIN_UM, -MARGIN_UM), STEP_UM, inside)
     for layer in CAPILLARY_LAYERS:
@@ -166,7 +169,8 @@ def realised_region(ground: Ground, planned: DropoutPlan) -> Patch:
         points -= ground.warp.at(points)  # each place takes what came from there, to first order
     where = (points - np.array(planned.region.origin_um)) / planned.region.step_um - 0.5
     there = bilinear(planned.region.inside.astype(np.float64), where[:, 0], where[:, 1]) > 0.5
-    inside = there.reshape(near.inside.shape) & near.inside
+    # The capillaries that bound a region are alive, and so is the tissue next to them.
+    inside = ndimage.binary_erosion(there.reshape(near.inside.shape) & near.inside)
     offset = np.round((np.array(core.origin_um) - np.array(near.origin_um)) / FINE_UM).astype(np.int64)
     height, width = core.inside.shape
     inside[offset[0] : offset[0] + height, offset[1] : offset[1] + width] |= core.inside

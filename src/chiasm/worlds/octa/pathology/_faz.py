@@ -29,7 +29,7 @@ GROWTH: Final[dict[Stage, tuple[float, float]]] = {
     Stage.PDR: (0.64, 0.25),
 }
 """Relative growth of the area without notches, mean and sd; makes 0.30, 0.38 and 0.45 mm2 of 0.26."""
-NOTCHES: Final[dict[Stage, float]] = {Stage.EARLY_NPDR: 1.6, Stage.LATE_NPDR: 2.8, Stage.PDR: 3.6}
+NOTCHES: Final[dict[Stage, float]] = {Stage.EARLY_NPDR: 0.8, Stage.LATE_NPDR: 1.5, Stage.PDR: 2.1}
 """Mean number of notches."""
 OUTLINE_STEP_UM: Final = 6.0
 SLACK_UM: Final = 40.0

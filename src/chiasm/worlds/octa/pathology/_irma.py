@@ -70,7 +70,11 @@ def sample(rng: np.random.Generator, severity: Severity) -> IrmasParams:
     spread = max(1.0, severity.scans**0.5)
     count = round(int(rng.integers(low, high + 1)) * spread)
     each = tuple(
-        IrmaParams(seed=int(rng.integers(2**53)), calibre_um=float(rng.uniform(*CALIBRE_UM))) for _ in range(count)
+        IrmaParams(
+            seed=int(rng.integers(2**53)),
+            calibre_um=float(CALIBRE_UM[0] + (CALIBRE_UM[1] - CALIBRE_UM[0]) * rng.beta(1.2, 2.2)),
+        )
+        for _ in range(count)
     )
     return IrmasParams(each=each)
 

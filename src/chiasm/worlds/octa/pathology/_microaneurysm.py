@@ -75,11 +75,11 @@ def sample_one(rng: np.random.Generator) -> MicroaneurysmParams:
     """Draw one microaneurysm."""
     diameter = 0.0
     for _ in range(100):
-        diameter = float(rng.lognormal(np.log(50.0), 0.38))
+        diameter = float(rng.lognormal(np.log(43.0), 0.36))
         if DIAMETER_UM[0] <= diameter <= DIAMETER_UM[1]:
             break
     else:
-        diameter = 50.0
+        diameter = 43.0
     bright = rng.random() < 0.55
     return MicroaneurysmParams(
         seed=int(rng.integers(2**53)),
@@ -87,7 +87,7 @@ def sample_one(rng: np.random.Generator) -> MicroaneurysmParams:
         shape=str(rng.choice(list(SHAPES), p=list(SHAPES.values()))),
         layer=str(rng.choice(list(LAYERS), p=list(LAYERS.values()))),
         at_border=bool(rng.random() < BORDER_SHARE),
-        flow=float(rng.uniform(0.55, 1.0) if bright else rng.uniform(0.02, 0.5)),
+        flow=float(rng.uniform(0.45, 0.95) if bright else rng.uniform(0.05, 0.45)),
     )
 
 

@@ -21,11 +21,11 @@ NONPERFUSION: Final[dict[Stage, tuple[float, float]]] = {
 }
 """Non-perfused area outside the FAZ over that of the field, lowest and highest."""
 SHAPE: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (2.0, 1.6),
-    Stage.LATE_NPDR: (1.6, 1.6),
-    Stage.PDR: (1.6, 1.8),
+    Stage.EARLY_NPDR: (1.3, 0.9),
+    Stage.LATE_NPDR: (1.2, 0.9),
+    Stage.PDR: (1.1, 0.9),
 }
-"""Parameters of the beta distribution within the range."""
+"""Parameters of the beta distribution within the range: broad, so that neighbouring stages overlap."""
 EDGE: Final = 0.06
 """Draws keep this share of the range away from its ends, so that what is realised stays in it."""
 

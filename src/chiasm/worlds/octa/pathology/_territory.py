@@ -24,8 +24,8 @@ STEP_UM: Final = 15.0
 """Grid on which territories grow [um]."""
 MARGIN_UM: Final = 90.0
 """Territories may reach this far beyond the field [um]."""
-NOISE_UM: Final = 70.0
-NOISE_SD: Final = 0.75
+NOISE_UM: Final = 60.0
+NOISE_SD: Final = 1.0
 """Scale [um] and log-sd of the cost's irregularity."""
 WALL_COST: Final = 9.0
 WALL_RADIUS_UM: Final = 7.0
