@@ -23,7 +23,7 @@ from chiasm.measure._stage import (
     stage,
 )
 from chiasm.measure._vessel_graph import branch_tortuosity, length_inside_um, measure_graph
-from chiasm.measure._vessels import ridge_strength, segment_vessels
+from chiasm.measure._vessels import line_strength, segment_vessels, vessel_area
 
 __all__ = [
     "DEFAULT_RULE",
@@ -59,16 +59,17 @@ __all__ = [
     "horizontal_names",
     "intercapillary_distance_px",
     "length_inside_um",
+    "line_strength",
     "measure_graph",
     "measure_image",
     "measure_masks",
     "nonperfused",
     "region_shape",
-    "ridge_strength",
     "sector_of",
     "segment_faz",
     "segment_vessels",
     "stage",
     "tortuosity",
     "trace_skeleton",
+    "vessel_area",
 ]

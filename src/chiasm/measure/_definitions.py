@@ -80,9 +80,11 @@ DEFINITIONS: Final[dict[str, Definition]] = {
             "nonperfusion_area",
             "Non-perfused area",
             "mm2",
-            "Area outside the FAZ covered by vessel-free discs of 60 um radius.",
-            "after Garg 2022 (PMC9137369) and Schottenhamml 2016; disc from the width of normal gaps (PMID 31042789)",
-            "whether flow is absent or only hidden: a shadow, weak signal or very slow flow looks the same",
+            "Area outside the FAZ where the local density of centre lines (Gaussian neighbourhood, sigma 80 um) is below 55 % of "
+            "the eye's own level, the 75th percentile of the field; pieces of at least 0.02 mm2.",
+            "after Garg 2022 (PMC9137369); neighbourhood from the width of normal gaps (PMID 31042789)",
+            "whether flow is absent or only hidden: a shadow, weak signal or very slow flow looks the same; and loss that is even "
+            "over the field",
             needs_scale=True,
         ),
         Definition(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from chiasm.errors import Unanswerable
+from chiasm.measure._distance import distance_inside, distance_to
 from chiasm.measure._scale import Scale
 
 SEARCH_RADIUS_UM: Final = 700.0
@@ -39,7 +40,7 @@ def faz_from_vessels(vessels: NDArray[np.bool_], scale: Scale) -> NDArray[np.boo
     if not vessels.any():
         msg = "the FAZ is the gap in the vessels, and there are no vessels"
         raise Unanswerable(msg)
-    distance = ndimage.distance_transform_edt(~vessels)
+    distance = distance_to(vessels)
     near = _near_centre(vessels.shape, scale)
     seed = np.unravel_index(int(np.argmax(np.where(near, distance, -1.0))), vessels.shape)
     gap_um = GAP_UM
@@ -59,11 +60,11 @@ def _near_centre(shape: tuple[int, ...], scale: Scale) -> NDArray[np.bool_]:
     return near
 
 
-def _opened(distance: NDArray[np.float64], seed: tuple[np.intp, ...], radius_px: float) -> NDArray[np.bool_]:
+def _opened(distance: NDArray[np.float32], seed: tuple[np.intp, ...], radius_px: float) -> NDArray[np.bool_]:
     """All discs of a radius that fit the free region and whose centres are connected to the seed."""
     labels, _ = ndimage.label(distance > radius_px)
     centres = labels == labels[seed]
-    return np.asarray(ndimage.distance_transform_edt(~centres) < radius_px)
+    return np.asarray(distance_to(centres) < radius_px)
 
 
 def _touches_border(region: NDArray[np.bool_]) -> bool:
@@ -77,32 +78,32 @@ CORE_SMOOTH_UM: Final = 100.0
 CORE_RADIUS_UM: Final = 120.0
 SURROUND_UM: Final = (50.0, 300.0)
 """The surround's brightness is taken this far from the region's edge."""
-LEVEL: Final = 0.4
+LEVEL: Final = 0.35
 """Edge of the dark region between the brightness within (0) and around (1): below one half, its border vessels are thin."""
 OPENING_UM: Final = 30.0
 MAX_ROUNDS: Final = 20
 BORDER_QUANTILE: Final = 0.75
-"""Of the ridge strengths in the ring around the region: a quarter of it or more is vessel."""
+"""Of the line strengths in the ring around the region: a quarter of it or more is vessel."""
 REACH_UM: Final = 60.0
 """The edge is then sought this far beyond the dark region: three times the blur that drew it in."""
 RING_UM: Final = 120.0
 """Width of the ring in which the strength of border vessels is taken."""
-CORNER_UM: Final = 20.0
-"""Corners of the outline narrower than this are rounded: half a capillary spacing."""
+CORNER_UM: Final = 30.0
+"""Radius to which the corners of the outline are rounded: less than a capillary spacing."""
 
 
-def segment_faz(grey: NDArray[np.float32], ridge: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
+def segment_faz(grey: NDArray[np.float32], lines: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
     """Estimate the FAZ in a grey en-face image.
 
     1. The darkest place near the image centre, under a wide blur, is the core.
     2. Region competition: of a slightly blurred image, all that is nearer to the brightness within the region than to that
        around it (`LEVEL`) is the new region; opened by a disc, the component at the core, holes filled; until it stays.
-    3. The blur pulled its edge inward, off the border vessels: it grows outward until it meets ridges at least half as strong as
+    3. The blur pulled its edge inward, off the border vessels: it grows outward until it meets lines at least half as strong as
        those of the ring around it, and its corners are rounded.
 
     Args:
         grey: (H, W) in [0, 1].
-        ridge: (H, W), `ridge_strength` of the image.
+        lines: (H, W), `line_strength` of the image.
         scale: Size of a pixel.
 
     Returns:
@@ -111,7 +112,7 @@ def segment_faz(grey: NDArray[np.float32], ridge: NDArray[np.float32], scale: Sc
     Raises:
         Unanswerable: The region leaks to the image border or exceeds `MAX_AREA_MM2`: no FAZ can be told.
     """
-    region = _grow_to_ridges(_dark_region(grey, scale), ridge, scale)
+    region = _grow_to_vessels(_dark_region(grey, scale), lines, scale)
     if _touches_border(region) or region.sum() > scale.px(1000.0) ** 2 * MAX_AREA_MM2:
         msg = "the dark region around the image centre reaches the border or is too large for a FAZ"
         raise Unanswerable(msg)
@@ -127,17 +128,17 @@ def _dark_region(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
     from_core = np.hypot(row, col)
     region: NDArray[np.bool_] = from_core <= scale.px(CORE_RADIUS_UM)
     for _ in range(MAX_ROUNDS):
-        away = ndimage.distance_transform_edt(~region)
+        away = distance_to(region)
         surround = (away > scale.px(SURROUND_UM[0])) & (away < scale.px(SURROUND_UM[1]))
         within, around = float(np.median(fine[region])), float(np.median(fine[surround]))
         dark = fine < within + LEVEL * (around - within)
-        labels, n = ndimage.label(ndimage.distance_transform_edt(dark) > scale.px(OPENING_UM))
+        labels, n = ndimage.label(distance_inside(dark) > scale.px(OPENING_UM))
         if n == 0:
             msg = "no dark region wide enough to be a FAZ near the image centre"
             raise Unanswerable(msg)
         nearest = int(np.argmin(np.where(labels > 0, from_core, np.inf)))
         centres = labels == labels.ravel()[nearest]
-        grown = ndimage.binary_fill_holes(ndimage.distance_transform_edt(~centres) <= scale.px(OPENING_UM))
+        grown = ndimage.binary_fill_holes(distance_to(centres) <= scale.px(OPENING_UM))
         same = bool((grown == region).all())
         region = np.asarray(grown)
         if same:
@@ -145,16 +146,16 @@ def _dark_region(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
     return region
 
 
-def _grow_to_ridges(region: NDArray[np.bool_], ridge: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
-    outward = ndimage.distance_transform_edt(~region)
-    inward = ndimage.distance_transform_edt(region)
+def _grow_to_vessels(region: NDArray[np.bool_], lines: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
+    outward = distance_to(region)
+    inward = distance_inside(region)
     inner = inward > min(scale.px(CORNER_UM), float(inward.max()) / 2)
-    within = float(np.median(ridge[inner]))
-    border = float(np.quantile(ridge[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
-    free = inner | ((ridge < (within + border) / 2) & (outward <= scale.px(REACH_UM)))
+    within = float(np.median(lines[inner]))
+    border = float(np.quantile(lines[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
+    free = inner | ((lines < (within + border) / 2) & (outward <= scale.px(REACH_UM)))
     corner = scale.px(CORNER_UM)
-    labels, _ = ndimage.label((ndimage.distance_transform_edt(free) > corner) | inner)
+    labels, _ = ndimage.label((distance_inside(free) > corner) | inner)
     centres = np.isin(labels, np.unique(labels[inner]))
-    opened = ndimage.distance_transform_edt(~centres) <= corner
-    closed = ndimage.distance_transform_edt(ndimage.distance_transform_edt(~opened) <= corner) > corner
+    opened = distance_to(centres) <= corner
+    closed = distance_inside(distance_to(opened) <= corner) > corner
     return np.asarray(ndimage.binary_fill_holes(closed | opened))

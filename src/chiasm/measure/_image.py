@@ -19,7 +19,7 @@ from chiasm.measure._regions import MIN_INSIDE, etdrs_grid
 from chiasm.measure._scale import Scale, as_coverage, as_grey
 from chiasm.measure._shape import RegionShape, region_shape
 from chiasm.measure._skeleton import Skeleton, trace_skeleton
-from chiasm.measure._vessels import ridge_strength, segment_vessels
+from chiasm.measure._vessels import line_strength, segment_vessels, vessel_area
 
 THIN_COVERAGE = 0.2
 """A pixel with this share covered lies on a vessel, if only on one thinner than a pixel between two pixels."""
@@ -81,19 +81,21 @@ def measure_image(
     """
     grey = as_grey(pixels)
     scale = Scale.from_fov((grey.shape[0], grey.shape[1]), fov_mm)
-    ridge = ridge_strength(grey, scale)
+    lines = line_strength(grey, scale)
     try:
-        faz: NDArray[np.bool_] | None = segment_faz(grey, ridge, scale)
+        faz: NDArray[np.bool_] | None = segment_faz(grey, lines, scale)
         why = ""
     except Unanswerable as error:
         faz, why = None, str(error)
-    vessels = segment_vessels(ridge, faz, scale)
+    generous = segment_vessels(lines, faz, scale)
+    skeleton = trace_skeleton(generous)
+    coverage = vessel_area(lines, generous, skeleton, scale).astype(np.float32)
     notes: tuple[str, ...] = IMAGE_LIMITS
     if not scale.known:
         notes = ("field of view unknown: lengths are in pixels, filters are sized for pixels of 10 um", *notes)
     if laterality not in (Laterality.OD, Laterality.OS):
         notes = ("eye unknown: horizontal sectors are called left and right", *notes)
-    return _Measuring(vessels.astype(np.float32), faz, why, scale, laterality, "estimate").run(notes)
+    return _Measuring(coverage, skeleton, faz, why, scale, laterality, "estimate").run(notes)
 
 
 def measure_masks(
@@ -127,7 +129,8 @@ def measure_masks(
         raise InvalidInput(msg)
     elif not faz.any():
         faz, why = None, "the FAZ mask is empty"
-    return _Measuring(coverage, faz, why, scale, laterality, "truth").run(())
+    skeleton = trace_skeleton(coverage >= THIN_COVERAGE)
+    return _Measuring(coverage, skeleton, faz, why, scale, laterality, "truth").run(())
 
 
 @dataclass(eq=False)
@@ -135,6 +138,7 @@ class _Measuring:
     """One run: masks in, values collected."""
 
     coverage: NDArray[np.float32]
+    skeleton: Skeleton
     faz: NDArray[np.bool_] | None
     why_no_faz: str
     scale: Scale
@@ -144,10 +148,10 @@ class _Measuring:
     missing: list[Missing] = field(default_factory=list)
 
     def run(self, notes: tuple[str, ...]) -> ImageMeasurement:
-        skeleton = trace_skeleton(self.coverage >= THIN_COVERAGE)
+        skeleton = self.skeleton
         vessels = (self.coverage >= 0.5) | skeleton.mask
         shape = self._faz()
-        dark = nonperfused(vessels, self.faz, self.scale) if self.scale.known else None
+        dark = nonperfused(skeleton, self.faz, self.scale) if self.scale.known else None
         self._regions(skeleton, dark, shape)
         self._network(vessels, skeleton, dark)
         return ImageMeasurement(

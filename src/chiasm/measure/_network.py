@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from chiasm.errors import Unanswerable
+from chiasm.measure._distance import distance_to
 from chiasm.measure._scale import Scale
 from chiasm.measure._skeleton import Skeleton
 
@@ -17,9 +18,15 @@ BOX_DIVISIONS: Final = (8, 12, 16, 24, 32, 48, 64)
 larger boxes are all full, smaller ones see the pixel grid."""
 MIN_BRANCH_UM: Final = 100.0
 """Shorter branches are left out of tortuosity: a few pixels have no meaningful curvature."""
-VESSEL_FREE_RADIUS_UM: Final = 60.0
-"""A non-perfused area holds a vessel-free disc of this radius. Normal gaps are smaller: capillary-free zones along arteries
-are 67 +- 25 um wide (PMID 31042789), so a disc of 120 um diameter is two SD beyond the widest normal gap."""
+NEIGHBOURHOOD_UM: Final = 80.0
+"""Gaussian sigma of the neighbourhood in which the density around a point is taken: more than the widest normal gap
+(capillary-free zones along arteries are 67 +- 25 um wide, PMID 31042789), less than a lobule."""
+OWN_LEVEL_QUANTILE: Final = 0.75
+"""The eye's own level of density: reached by a quarter of the field, so that up to three quarters may be lost."""
+NONPERFUSED_LEVEL: Final = 0.55
+"""A point is non-perfused where less than this share of the eye's own density is left."""
+MIN_NONPERFUSED_MM2: Final = 0.02
+"""Smaller areas are chance gaps between capillaries."""
 MIN_GAP_UM: Final = 10.0
 """Narrower gaps between capillaries are below what OCTA resolves (lateral resolution about 15 um)."""
 
@@ -87,7 +94,7 @@ def intercapillary_distance_px(coverage: NDArray[np.float32], excluded: NDArray[
     """
     fine = ndimage.zoom(coverage, 2, order=1, grid_mode=True, mode="nearest") >= 0.5
     # in original pixels; to the vessel's edge, which lies half a fine pixel before the centre of its first pixel
-    distance = (ndimage.distance_transform_edt(~fine) / 2 - 0.25).astype(np.float32)
+    distance = (distance_to(fine) / 2 - 0.25).astype(np.float32)
     reach = max(3, 2 * round(scale.px(MIN_GAP_UM)) + 1)
     peaks = (distance >= ndimage.maximum_filter(distance, size=reach)) & (2 * distance >= scale.px(MIN_GAP_UM))
     labels, n = ndimage.label(peaks, structure=np.ones((3, 3)))
@@ -96,7 +103,7 @@ def intercapillary_distance_px(coverage: NDArray[np.float32], excluded: NDArray[
         raise Unanswerable(msg)
     row, col, radius = _discs(labels, distance)
     inside = np.minimum.reduce([row, col, coverage.shape[0] - row, coverage.shape[1] - col]) > radius
-    away = ndimage.distance_transform_edt(~excluded) if excluded.any() else np.full(coverage.shape, np.inf)
+    away = distance_to(excluded)
     inside &= away[row.astype(np.intp), col.astype(np.intp)] > radius
     if not inside.any():
         msg = "intercapillary distance needs a gap that is enclosed by vessels"
@@ -112,33 +119,40 @@ def _discs(
     A gap of an even number of fine pixels has its middle between two of them: both are peaks, and the disc reaches half a
     fine pixel farther than the distance at either.
     """
-    first = np.unique(labels, return_index=True)[1][1:]
-    rows, cols = np.unravel_index(first, labels.shape)
-    spans = [(r.stop - r.start, c.stop - c.start) for r, c in ndimage.find_objects(labels)]
-    between = np.array([min(span) == 2 for span in spans])
-    radius = distance.ravel()[first] + np.where(between, 0.25, 0.0).astype(np.float32)
-    return (rows + 0.5) / 2, (cols + 0.5) / 2, radius
+    at_row, at_col = np.nonzero(labels)
+    disc = labels[at_row, at_col]
+    order = np.argsort(disc, kind="stable")
+    at_row, at_col, first = at_row[order], at_col[order], np.flatnonzero(np.diff(disc[order], prepend=0))
+    span_row = np.maximum.reduceat(at_row, first) - np.minimum.reduceat(at_row, first)
+    span_col = np.maximum.reduceat(at_col, first) - np.minimum.reduceat(at_col, first)
+    between = np.minimum(span_row, span_col) == 1
+    radius = distance[at_row[first], at_col[first]] + np.where(between, 0.25, 0.0).astype(np.float32)
+    return (at_row[first] + 0.5) / 2, (at_col[first] + 0.5) / 2, radius
 
 
-def nonperfused(vessels: NDArray[np.bool_], faz: NDArray[np.bool_] | None, scale: Scale) -> NDArray[np.bool_]:
-    """Areas outside the FAZ without vessels: the union of all vessel-free discs of `VESSEL_FREE_RADIUS_UM`.
+def nonperfused(skeleton: Skeleton, faz: NDArray[np.bool_] | None, scale: Scale) -> NDArray[np.bool_]:
+    """Areas outside the FAZ that have lost their capillaries, by the eye's own measure.
 
-    A disc may leave the image but must have its centre inside it. Pixels of the FAZ count as vessels, so that the gap
-    between the FAZ's border vessels and the next is judged by itself.
+    The length of centre lines per area, in a Gaussian neighbourhood that counts only retina in the image, is below
+    `NONPERFUSED_LEVEL` times its `OWN_LEVEL_QUANTILE` over the field. A large vessel alone does not make a place perfused.
 
     Args:
-        vessels: (H, W) bool.
+        skeleton: Centre lines of all vessels.
         faz: (H, W) bool, or None where there is none.
         scale: Size of a pixel.
 
     Returns:
-        (H, W) bool.
+        (H, W) bool; all True where there is no vessel at all.
     """
-    blocked = vessels if faz is None else vessels | faz
-    if not blocked.any():
-        return np.ones_like(vessels)
-    radius = scale.px(VESSEL_FREE_RADIUS_UM)
-    centres = ndimage.distance_transform_edt(~blocked) > radius
-    if not centres.any():
-        return np.zeros_like(vessels)
-    return np.asarray(ndimage.distance_transform_edt(~centres) <= radius) & ~blocked
+    retina = np.ones(skeleton.mask.shape, bool) if faz is None else ~faz
+    sigma = scale.px(NEIGHBOURHOOD_UM)
+    length = ndimage.gaussian_filter(skeleton.length_map * retina, sigma, mode="constant")
+    area = ndimage.gaussian_filter(retina.astype(np.float32), sigma, mode="constant")
+    density = np.divide(length, area, out=np.zeros_like(length), where=retina)
+    own = float(np.quantile(density[retina], OWN_LEVEL_QUANTILE))
+    if own == 0:
+        return retina
+    areas, _ = ndimage.label(retina & (density < NONPERFUSED_LEVEL * own))
+    large = np.bincount(areas.ravel()) * (scale.filter_um / 1000) ** 2 >= MIN_NONPERFUSED_MM2
+    large[0] = False
+    return np.asarray(large[areas])

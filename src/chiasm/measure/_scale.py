@@ -18,6 +18,8 @@ MIN_SIDE_PX: Final = 64
 MAX_SIDE_PX: Final = 8192
 UM_PER_PX_RANGE: Final = (0.5, 50.0)
 """Below: finer than any OCTA raster; above: capillaries (8 um) are lost. Outside, the field of view is surely mistaken."""
+ROUNDING: Final = 1e-5
+"""How far floating-point pixels may leave [0, 1]: float32 arithmetic, not another range."""
 NOMINAL_UM_PER_PX: Final = 10.0
 """Sizes the filters where no field of view is given (3 mm over 304 px is 9.9 um); never used to convert a length."""
 
@@ -156,7 +158,7 @@ def _checked_float(array: NDArray[Any]) -> NDArray[np.float32]:
         msg = f"pixels must be finite, got {array[row, col]} at row {row}, col {col} ({int(bad.sum())} such pixels)"
         raise InvalidInput(msg)
     low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 1:
+    if low < -ROUNDING or high > 1 + ROUNDING:
         msg = f"floating-point pixels must lie in [0, 1], got {low:g} to {high:g}; divide by the type's maximum"
         raise InvalidInput(msg)
-    return np.asarray(array, dtype=np.float32)
+    return np.asarray(np.clip(array, 0, 1), dtype=np.float32)
