@@ -16,6 +16,9 @@ from typing import Final, Literal, NamedTuple
 TAIL: Final = 4000
 """Without a tag, only so many characters at the end are read: answers stand there, and a megabyte of text must stay cheap."""
 
+WINDOW: Final = 65_536
+"""Characters that are searched at a time for the last tag."""
+
 Source = Literal["tag", "marker", "text", "nothing"]
 
 
@@ -46,7 +49,7 @@ def extract(completion: str) -> Span:
     rest = without_reasoning(completion).strip()
     if not rest:
         return Span("", "nothing", clean=False)
-    openings = [m.span() for m in _OPEN.finditer(rest)]
+    openings = _last_openings(rest)
     if openings:
         return _last_tag(rest, openings)
     tail = rest[-TAIL:]
@@ -96,10 +99,21 @@ def fold(text: str) -> str:
     return re.sub(r"\s+", " ", plain).strip()
 
 
+def _last_openings(rest: str) -> list[tuple[int, int]]:
+    """Places of the last opening answer tags, looked for from the end so that a megabyte of tags stays cheap."""
+    start = len(rest)
+    while start > 0:
+        start = max(0, start - WINDOW)
+        found = [m.span() for m in _OPEN.finditer(rest, start, min(len(rest), start + WINDOW + len("<answer>")))]
+        if found:
+            return found[-8:]
+    return []
+
+
 def _last_tag(rest: str, openings: list[tuple[int, int]]) -> Span:
     """The last closed answer tag, or the last one that never closes where none does."""
     stops = [start for start, _ in openings[1:]] + [len(rest)]
-    for (start, end), stop in list(zip(openings, stops, strict=True))[:-9:-1]:
+    for (start, end), stop in reversed(list(zip(openings, stops, strict=True))):
         closing = _CLOSE.search(rest, end, stop)
         if closing is not None:
             clean = start == 0 and closing.end() == len(rest)

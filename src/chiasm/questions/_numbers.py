@@ -6,6 +6,7 @@ separates thousands where exactly three digits follow each and the first group d
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Final, Literal, NamedTuple
 
@@ -87,7 +88,7 @@ _NUMBER: Final = re.compile(
     re.IGNORECASE,
 )
 _SIZE: Final = re.compile(
-    r"\d+(?:\.\d+)?\s?(?:mm|um|px)?\s?[x×]\s?(?!10 ?\^|10 ?\*\*|10[-−])\d+(?:\.\d+)?", re.IGNORECASE
+    r"(?<!\d)\d{1,9}(?:\.\d{1,9})?\s?(?:mm|um|px)?\s?[x×]\s?(?!10 ?\^|10 ?\*\*|10[-−])\d+(?:\.\d+)?", re.IGNORECASE
 )
 _JOIN: Final = re.compile(r"\s?(?:-|–|—|\bto\b|\bbis\b|\.\.+|…)\s?(?=[.\d])")
 _OF: Final = re.compile(r"\s?(?:/|\bout of\b|\bof\b|\bvon\b)\s?(?=\d)")
@@ -194,7 +195,8 @@ def _value(text: str, match: re.Match[str]) -> float:
         power = re.search(
             r"[-+]?\d+$", digits.removeprefix("e") if digits[0] == "e" else re.sub(r"^.*?10[ ^*]*", "", digits)
         )
-        value *= 10.0 ** int(power.group() if power else 0)
+        exponent = int(power.group()) if power else 0
+        value = value * 10.0**exponent if abs(exponent) < 300 else math.inf
     negative = match["sign"] is not None and match["sign"] in "-−" and not _is_dash(text, match.start())
     return -value if negative else value
 

@@ -8,6 +8,7 @@ of a word are not answers, and the reason says so.
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final, NamedTuple
 
 from chiasm.questions._answers import (
@@ -129,8 +130,18 @@ def _read_choice(text: str, folded: str, key: Key) -> Parsed:
 
 
 def fold_case(text: str) -> str:
-    """Markdown and spaces tidied, case kept."""
-    return re.sub(r"\s+", " ", re.sub(r"[*`_\"“”$]", "", text)).strip()
+    """Compatibility forms joined, markdown and spaces tidied, case kept."""
+    plain = re.sub(r"[*`_\"“”$]", "", unicodedata.normalize("NFKC", text))
+    return re.sub(r"\s+", " ", plain).strip()
+
+
+_NAMED: Final = r"\b(?:option|choice|answer|letter|antwort)\s*(?:is|ist|:)?\s*[(\[]?"
+_REJECTED_AFTER: Final = re.compile(
+    r"[)\].]*,? (?:is|are|seems?|looks?|would be|can be|cannot|must be) (?:wrong|incorrect|not|excluded|ruled out|false|be (?:right|correct))"
+)
+_REJECTED_BEFORE: Final = re.compile(
+    r"(?:\bnot|\bneither|\bnor|n't|\bexcludes?|\brather than) (?:option |choice |answer )?[(\[]?$", re.IGNORECASE
+)
 
 
 def _letters(text: str, allowed: str) -> set[str]:
@@ -141,22 +152,21 @@ def _letters(text: str, allowed: str) -> set[str]:
     )
     if bare:
         return {bare[1].upper()}
-    joined = re.findall(
-        rf"(?<![\w'])[(\[]?([{allowed}])[)\]]?\s*(?:/|,|\bor\b|\band\b|&|\boder\b)\s*[(\[]?([{allowed}])\b(?!['’])",
-        text,
+    upper = f"[{allowed}]"
+    pair = rf"(?<![\w'])[(\[]?({upper})[)\]]?\s*(?:/|,|\bor\b|\band\b|&|\boder\b)\s*[(\[]?({upper})\b(?!['’])"
+    found = {letter for match in re.findall(pair, text) for letter in match}
+    alone = (
+        rf"[(\[](?P<a>{upper})[)\]]",
+        rf"(?i:{_NAMED})(?P<a>{upper})\b(?!['’\w])",
+        rf"^(?P<a>{upper})\s*[).:\-–]\s",
+        rf"(?:[,:;–-]|\b(?:is|choose|pick|select|so|wähle))\s(?P<a>{upper})\s*[.!]?$",
     )
-    found = {letter for pair in joined for letter in pair}
-    found |= set(re.findall(rf"[(\[]([{allowed}])[)\]]", text))
-    found |= set(
-        re.findall(
-            rf"\b(?:option|choice|answer|letter|antwort)\s*(?:is|ist|:)?\s*[(\[]?([{allowed}])\b(?!['’\w])",
-            text,
-            re.IGNORECASE,
-        )
-    )
-    found |= set(re.findall(rf"^([{allowed}])\s*[).:\-–]\s", text + " "))
-    found |= set(re.findall(rf"(?:[,:;–-]|\b(?:is|choose|pick|select|wähle))\s([{allowed}])\s*[.!]?$", text))
-    return {letter.upper() for letter in found}
+    for form in alone:
+        for match in re.finditer(form, text + (" " if form.startswith("^") else "")):
+            before, after = text[: match.start("a")], text[match.end("a") :]
+            if not _REJECTED_AFTER.match(after) and not _REJECTED_BEFORE.search(before[-24:]):
+                found.add(match["a"])
+    return found
 
 
 _YES: Final = "yes|yeah|yep|ja|true|present|vorhanden"
@@ -210,7 +220,7 @@ def _one_value(candidates: list[Reading], unit: str, any_number: bool) -> Parsed
     if odd:
         return Parsed(None, vague[odd[0]])
     value = values.pop()
-    if value is None or abs(value) > 1e12:
+    if value is None or not abs(value) < 1e12:
         return Parsed(None, "no usable number")
     return Parsed(NumberAnswer(value=value, unit=unit), "number")
 

@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple
 from chiasm.questions._sectors import ANATOMICAL, from_anatomical
 from chiasm.questions.reading._attributes import COUNTED, FAZ, Said, adjectives, counts, counts_after, measures, sectors
 from chiasm.questions.reading._lexicon import normalise
-from chiasm.questions.reading._marks import Mark, Sentence, read_sentences
+from chiasm.questions.reading._marks import LONGEST, Mark, Sentence, read_sentences
 from chiasm.questions.reading._syntax import (
     CONDITION,
     COUNT_FOLLOWS,
@@ -79,7 +79,7 @@ def claims(text: str, eye: Eye = "none") -> Reading:
         eye: Turns "nasal" and "temporal" into directions of the image; directions so named are unread where it is unknown.
     """
     state = _State(eye)
-    for sentence in read_sentences(normalise(text)):
+    for sentence in read_sentences(normalise(text[:LONGEST])):
         before = state.told
         _read_sentence(sentence, state)
         if state.told == before and _holds_content(sentence):

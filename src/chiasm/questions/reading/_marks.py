@@ -25,8 +25,10 @@ MarkKind = Literal[
     "query",
     "break",
 ]
-LONGEST: Final = 6000
+LONGEST: Final = 5000
 """Characters of a text that are read."""
+LONGEST_SENTENCE: Final = 600
+"""A longer sentence is left unread."""
 _ABBREVIATIONS: Final = re.compile(
     r"\b(approx|ca|e\.g|i\.e|vs|incl|resp|max|min|fig|dia|diam|sup|inf|temp|nas)\.(?=\s?[a-z0-9(])"
 )
@@ -65,15 +67,21 @@ class Sentence:
 
 def read_sentences(normalised: str) -> list[Sentence]:
     """Sentences of a normalised text, marked."""
-    text = _ABBREVIATIONS.sub(r"\1", normalised[:LONGEST])
+    text = _ABBREVIATIONS.sub(r"\1", normalised)
     found = []
     position = 0
     for end in (*_SENTENCE.finditer(text), None):
         piece = text[position : end.start() if end else len(text)].strip(" ,\t").removeprefix("- ")
         position = end.end() if end else len(text)
         if piece:
-            found.append(Sentence(piece, tuple(_marks(piece)), asks=end is not None and "?" in end.group()))
+            marks = _marks(piece) if len(piece) <= LONGEST_SENTENCE else [_unread(piece)]
+            found.append(Sentence(piece, tuple(marks), asks=end is not None and "?" in end.group()))
     return found
+
+
+def _unread(piece: str) -> Mark:
+    """A mark that makes an overlong sentence count as unread."""
+    return Mark("disease", "diabetic retinopathy", 0, len(piece))
 
 
 def _marks(text: str) -> list[Mark]:
