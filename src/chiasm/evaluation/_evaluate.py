@@ -17,6 +17,7 @@ import numpy as np
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._asking import Answers, ask_all_items
 from chiasm.evaluation._cache import AnswerCache
+from chiasm.evaluation._claims import ChainRow, chain_table
 from chiasm.evaluation._comparisons import Answered, Pair, compare_all
 from chiasm.evaluation._controls import (
     BLIND,
@@ -60,6 +61,8 @@ class Outcome:
     """How the asking went, by name; only for what was asked of a model."""
     rows: tuple[Row, ...]
     pairs: tuple[Pair, ...]
+    chains: dict[str, list[ChainRow]]
+    """By model: where the first error of the reasoning happens; empty where the data hold no traces."""
     warnings: tuple[str, ...]
 
 
@@ -176,6 +179,7 @@ def examine(models: Sequence[Model], exam: Exam, options: EvaluationOptions, cac
         answers=answers,
         rows=tuple(rows),
         pairs=tuple(pairs),
+        chains={name: chain_table(marks[name]) for name in names},
         warnings=tuple(warnings_of(exam, marks, names, answers, pairs, options)),
     )
 

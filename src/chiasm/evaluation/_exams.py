@@ -21,7 +21,7 @@ from chiasm.questions import Key
 from chiasm.sources import split_source
 
 _COLUMNS = ("item_id", "case_id", "patient_id", "program", "level", "stage", "split", "question", "key", "images")
-_OPTIONAL = ("trace", "facts", "views", "findings", "evidence")
+_OPTIONAL = ("trace", "reasoning", "facts", "views", "findings", "evidence")
 
 
 def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, seed: int = 0) -> Exam:
@@ -136,13 +136,15 @@ def _item(row: dict[str, Any], shared: dict[str, Picture]) -> ExamItem:
         fov_mm=_fov_mm(views[0]) if views else None,
         groups=_groups(row, views),
         trace_json=row.get("trace") or "",
+        reasoning=row.get("reasoning") or "",
+        laterality=views[0]["laterality"] if views else "none",
         overlays=tuple(_overlays(row, pictures)),
     )
 
 
 def _overlays(row: Mapping[str, Any], pictures: list[Picture]) -> Iterator[Overlay]:
     """Boxes of the findings that prove the answer."""
-    wanted = {e["finding_id"] for e in json.loads(row.get("evidence") or "[]")}
+    wanted = {e["finding_id"] for e in row.get("evidence") or []}
     for finding in row.get("findings") or []:
         box, at = finding["box"], finding["image"]
         if finding["finding_id"] in wanted and box and len(box) == 4 and at < len(pictures):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.evaluation._claims import claim_figures
 from chiasm.evaluation._class_figures import class_figures
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation.metrics import ClassAnswers, ImageBoxes, average_precision_estimate
@@ -177,6 +178,7 @@ def _readable(marked: Sequence[Marked], of: Callable[[Marked], bool]) -> NDArray
 
 
 def _by_kind(marked: Sequence[Marked], patients: list[str], rng: np.random.Generator) -> Iterator[tuple[str, Estimate]]:
+    yield from claim_figures(marked)
     kinds = {m.item.key.expects for m in marked}
     if kinds == {"number"} or kinds == {"count"}:
         yield "mean_relative_accuracy", mean_score([_mra(m) for m in marked], clusters=patients)

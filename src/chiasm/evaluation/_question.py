@@ -118,6 +118,10 @@ class ExamItem:
     trace_json: str = ""
     """The item's trace, kept as text until someone asks for it."""
 
+    reasoning: str = ""
+    """What a perfect model would think aloud; empty where unknown."""
+    laterality: str = "none"
+    """Of the first view, so that "nasal" in a text can be read."""
     overlays: tuple[Overlay, ...] = ()
 
     def trace(self) -> Trace | None:

@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from chiasm.case import Case, View
+from chiasm.case import Case, Laterality, View
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
@@ -55,6 +55,8 @@ def stage_prompt(view: View) -> str:
         parts.append(
             " x ".join(f"{n * (s or 0):.3g}" for n, s in zip(view.shape, view.spacing_mm, strict=True)) + " mm"
         )
+    if view.laterality in (Laterality.OD, Laterality.OS):
+        parts.append(tables["eye"][view.laterality.value])
     hint = words.hint("category", {"options": ", ".join(STAGES)}, rng)
     return "\n".join((", ".join(parts) + ".", words.ask("explain-stage", {}, rng), hint))
 
@@ -91,6 +93,7 @@ def dr_item(case: Case, view: View, truth: str, groups: dict[str, str]) -> ExamI
         merge={stage: "healthy" if stage == "healthy" else "dr" for stage in STAGES},
         fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
         groups=groups,
+        laterality=view.laterality.value,
     )
 
 
@@ -166,6 +169,8 @@ def exam_item_of(item: Item, case: Case) -> ExamItem:
         ordinal=classes.ordinal,
         fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
         trace_json=item.trace.model_dump_json(),
+        reasoning=item.reasoning,
+        laterality=case.view(item.view_ids[0]).laterality.value,
     )
 
 

@@ -45,6 +45,12 @@ def report_json(evaluation: Evaluation) -> dict[str, Any]:
         "subgroup_rows": [r for r in rows if r["group"] != "all"],
         "comparisons": [p.to_json() for o in evaluation.outcomes for p in o.pairs],
         "win_tie_loss": [{"data": o.exam.name, **t} for o in evaluation.outcomes for t in win_tie_loss(o.pairs)],
+        "error_chains": [
+            {"data": o.exam.name, "model": name, **row._asdict()}
+            for o in evaluation.outcomes
+            for name, chain in o.chains.items()
+            for row in chain
+        ],
         "warnings": list(evaluation.warnings),
         "asking": [
             {

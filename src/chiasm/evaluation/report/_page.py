@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,21 @@ import numpy as np
 from markupsafe import Markup
 from PIL import Image
 
+from chiasm.evaluation._claims import ChainRow
 from chiasm.evaluation._class_figures import confidence
 from chiasm.evaluation._comparisons import win_tie_loss
 from chiasm.evaluation._figures import Cell, Row, cells, class_answers, main_metric
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation._question import Overlay, Picture
 from chiasm.evaluation.metrics import reliability, risk_coverage
-from chiasm.evaluation.report._plots import Interval, confusion_matrix, forest, reliability_curve, risk_coverage_curve
+from chiasm.evaluation.report._plots import (
+    Interval,
+    confusion_matrix,
+    forest,
+    reliability_curve,
+    risk_coverage_curve,
+    stacked_bar,
+)
 
 if TYPE_CHECKING:
     from chiasm.evaluation._evaluate import Evaluation, Outcome
@@ -77,6 +86,7 @@ def _outcome(outcome: Outcome, evaluation: Evaluation) -> dict[str, Any]:
         "details": [_detail(outcome, name) for name in outcome.models],
         "subgroups": _subgroups(outcome),
         "examples": {name: _examples(outcome, name, evaluation) for name in outcome.models},
+        "chains": {name: (_chain_plot(rows), rows) for name, rows in outcome.chains.items() if rows},
         "prompts": _prompts(outcome),
         "asking": {name: outcome.answers[name] for name in outcome.answers},
     }
@@ -145,6 +155,11 @@ def _detail(outcome: Outcome, name: str) -> dict[str, Any]:
         ]
         parts.append({"task": cell.task, "fov_mm": cell.fov_mm, "rows": rows, "plots": _plots(cell)})
     return {"name": name, "parts": parts}
+
+
+def _chain_plot(rows: Sequence[ChainRow]) -> Markup:
+    shares = [(r.first, r.n_wrong) for r in rows if r.n_wrong]
+    return stacked_bar(shares, title="where the first error of wrong answers happens") if shares else Markup("")
 
 
 def _plots(cell: Cell) -> list[Markup]:
