@@ -21,12 +21,18 @@ from chiasm.worlds.octa.anatomy._trees import ARTERY, Forest
 CAPILLARY_RADIUS_UM = 3.7
 """Mean capillary radius [um]; diameter 7.60 +- 0.40 um in healthy eyes (PMC7873504)."""
 LATTICE_JITTER = 0.3
-GUIDE_STEP_UM = 50.0
-REACH_UM = 320.0
+GUIDE_STEP_UM = 65.0
+REACH_UM = 240.0
 """Arteries and veins give capillaries their direction up to this distance [um]."""
 FREE_ZONE_RADII_UM = (5.0, 9.0)
 FREE_ZONE_SHARE = (0.3, 1.0)
 """The capillary-free zone reaches its full width along vessels of 9 um and more; terminal ones have a third of it."""
+THINNING = 0.34
+"""Chance of a capillary at the rim to be missing, over `foveal_sparing` (tuned to the density profile)."""
+GRAIN_UM = 13.0
+"""Tissue that is not in the zone lets its cell's border, the capillary, lie about this much farther out [um] (measured)."""
+RIM_GRAIN_UM = 6.0
+"""The ring of capillaries lies this much outside the last tissue of the FAZ [um] (measured)."""
 RIM_BAND_UM = 110.0
 """Capillaries arch along the rim of the FAZ within about this distance of it [um]."""
 
@@ -84,7 +90,7 @@ def _grow_sheet(
     points = lattice.points_um
     angle = np.arctan2(points[:, 1], points[:, 0])
     rim = params.faz_radius_um(angle) * params.deep_faz_factor**plan.faz_power
-    label = mark(lattice, box_um, rim)
+    label = mark(lattice, box_um, rim - RIM_GRAIN_UM)
     if plan.layer == Layer.SVC:
         _mark_free_zones(params, label, points, trees)
     director = plan.guidance * guide.at(points)
@@ -93,7 +99,7 @@ def _grow_sheet(
     along = _rotated(director, points, params.growth_seed, plan.stream, lattice.chance)
     draw = hash01(params.growth_seed, plan.stream + 9, (lattice.chance * 2.0**40).astype(np.int64))
     length = 1.0 + np.floor(-np.log(np.maximum(draw, 1e-9)) * plan.cell_points + 0.5).clip(0.0, 4.0 * plan.cell_points)
-    sheet = weave(lattice, label, along, length)
+    sheet = _thinned(params, plan, weave(lattice, label, along, length), rim)
     if plan.layer != Layer.SVC:
         return sheet
     start, end, radius, _ = trees
@@ -118,13 +124,23 @@ def _spared(params: AnatomyParams, lattice: Lattice) -> Lattice:
     return Lattice(lattice.points_um * scale[:, None], lattice.chance, lattice.shape)
 
 
+def _thinned(params: AnatomyParams, plan: SheetPlan, sheet: Sheet, rim: NDArray[np.float64]) -> Sheet:
+    """The sheet with cells joined at random near the FAZ: fewest capillaries at its rim, as many as elsewhere at the plateau."""
+    index, other = sheet.sides[:, 0], sheet.sides[:, 1]
+    plateau = params.plateau_mm * 1000.0
+    distance = np.hypot(sheet.points_um[index, 0], sheet.points_um[index, 1])
+    ramp = ((plateau - distance) / np.maximum(plateau - rim[index], 50.0)).clip(0.0, 1.0)
+    draw = hash01(params.growth_seed, plan.stream + 30, index, other)
+    return cut(sheet, draw < THINNING * params.foveal_sparing * np.sqrt(ramp))
+
+
 def _mark_free_zones(
     params: AnatomyParams, label: NDArray[np.int64], points: NDArray[np.float64], trees: _Trees
 ) -> None:
     """Give the tissue along arteries and veins their labels; the zone narrows for terminal vessels."""
     start, end, radius, kind = trees
     wall, which = nearest_wall(points, start, end, radius, max(params.periarterial_um, params.perivenous_um))
-    zone = np.where(kind == ARTERY, params.periarterial_um, params.perivenous_um)
+    zone = np.where(kind == ARTERY, params.periarterial_um, params.perivenous_um) - GRAIN_UM
     zone = zone * np.interp(radius, FREE_ZONE_RADII_UM, FREE_ZONE_SHARE)
     near = np.asarray((which >= 0) & (label >= 0))
     within = np.zeros(len(label), np.bool_)

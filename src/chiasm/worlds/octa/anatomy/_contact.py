@@ -12,20 +12,23 @@ JOINT_REACH = 4.0
 """Two capsules are at one joint when a path along the vessels, shorter than this many times the sum of their radii and
 at most `JOINT_HOPS` edges long, links them: a branch starts inside the vessel that it leaves."""
 JOINT_HOPS = 10
+CELL_UM = (60.0, 60.0, 45.0)
+"""Cells (row, col, depth) in which contacts are looked for [um]."""
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def segment_gap(a: Any, b: Any, c: Any, d: Any) -> float:
     """Distance between the segments ab and cd, in any dimension."""
-    ab, cd, ca = b - a, d - c, a - c
+    # Written out without arrays: this is called a million times per eye.
     aa, cc = 0.0, 0.0
     bb, ac, bc = 0.0, 0.0, 0.0
     for k in range(len(a)):
-        aa += ab[k] * ab[k]
-        cc += cd[k] * cd[k]
-        bb += ab[k] * cd[k]
-        ac += ab[k] * ca[k]
-        bc += cd[k] * ca[k]
+        ab, cd, ca = b[k] - a[k], d[k] - c[k], a[k] - c[k]
+        aa += ab * ab
+        cc += cd * cd
+        bb += ab * cd
+        ac += ab * ca
+        bc += cd * ca
     low = 1e-12
     s, t = 0.0, 0.0
     if aa <= low and cc <= low:
@@ -47,7 +50,7 @@ def segment_gap(a: Any, b: Any, c: Any, d: Any) -> float:
             s = min(max((bb - ac) / aa, 0.0), 1.0)
     total = 0.0
     for k in range(len(a)):
-        total += (ca[k] + s * ab[k] - t * cd[k]) ** 2
+        total += (a[k] - c[k] + s * (b[k] - a[k]) - t * (d[k] - c[k])) ** 2
     return float(np.sqrt(total))
 
 
@@ -141,29 +144,37 @@ def close_pairs(
     start: NDArray[np.float64], end: NDArray[np.float64], radius: NDArray[np.float64], slack_um: float
 ) -> NDArray[np.int64]:
     """(K, 2) pairs of capsules (i < j) whose walls are closer than `slack_um`, neighbours at a node included."""
-    pad = radius + 0.5 * slack_um
-    first, index, low0, low1, _, n_cols = bucket_segments(start, end, 40.0, pad)
+    n = len(start)
+    low, high = np.empty((n, 3)), np.empty((n, 3))
+    for s in range(n):
+        pad = radius[s] + 0.5 * slack_um
+        for k in range(3):
+            low[s, k] = min(start[s, k], end[s, k]) - pad
+            high[s, k] = max(start[s, k], end[s, k]) + pad
+    first, index, origin, shape = _bucket_boxes(low, high)
     pairs = np.empty((1024, 2), np.int64)
     n_pairs = 0
     for place in range(len(first) - 1):
-        row_low = low0 + (place // n_cols) * 40.0
-        col_low = low1 + (place % n_cols) * 40.0
+        cell0 = place // (shape[1] * shape[2])
+        cell1 = place // shape[2] % shape[1]
+        cell2 = place % shape[2]
         for x in range(first[place], first[place + 1]):
             i = index[x]
             for y in range(x + 1, first[place + 1]):
                 j = index[y]
-                reach = radius[i] + radius[j] + slack_um
-                depth_i = 0.5 * (start[i, 2] + end[i, 2])
-                depth_j = 0.5 * (start[j, 2] + end[j, 2])
-                half = 0.5 * (abs(start[i, 2] - end[i, 2]) + abs(start[j, 2] - end[j, 2]))
-                if abs(depth_i - depth_j) - half >= reach:
+                apart = False
+                for k in range(3):
+                    apart = apart or low[i, k] > high[j, k] or low[j, k] > high[i, k]
+                if apart:
                     continue
                 # A pair may share several cells; it counts in the one that holds the low corner of the common box.
-                row = max(min(start[i, 0], end[i, 0]) - pad[i], min(start[j, 0], end[j, 0]) - pad[j])
-                col = max(min(start[i, 1], end[i, 1]) - pad[i], min(start[j, 1], end[j, 1]) - pad[j])
-                if not (row_low <= row < row_low + 40.0 and col_low <= col < col_low + 40.0):
+                if (
+                    int((max(low[i, 0], low[j, 0]) - origin[0]) / CELL_UM[0]) != cell0
+                    or int((max(low[i, 1], low[j, 1]) - origin[1]) / CELL_UM[1]) != cell1
+                    or int((max(low[i, 2], low[j, 2]) - origin[2]) / CELL_UM[2]) != cell2
+                ):
                     continue
-                if segment_gap(start[i], end[i], start[j], end[j]) < reach:
+                if segment_gap(start[i], end[i], start[j], end[j]) < radius[i] + radius[j] + slack_um:
                     if n_pairs == len(pairs):
                         grown = np.empty((2 * n_pairs, 2), np.int64)
                         grown[:n_pairs] = pairs
@@ -171,6 +182,39 @@ def close_pairs(
                     pairs[n_pairs, 0], pairs[n_pairs, 1] = min(i, j), max(i, j)
                     n_pairs += 1
     return pairs[:n_pairs]
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _bucket_boxes(low: Any, high: Any) -> Any:
+    """Boxes (S, 3) by the cells of `CELL_UM` that they touch: (start of each cell, box indices, lowest corner, cells)."""
+    n = len(low)
+    origin = np.empty(3)
+    shape = np.empty(3, np.int64)
+    for k in range(3):
+        origin[k] = low[:, k].min()
+        shape[k] = int((high[:, k].max() - origin[k]) / CELL_UM[k]) + 1
+    span = np.empty((n, 6), np.int64)
+    first = np.zeros(shape[0] * shape[1] * shape[2] + 1, np.int64)
+    for s in range(n):
+        for k in range(3):
+            span[s, 2 * k] = int((low[s, k] - origin[k]) / CELL_UM[k])
+            span[s, 2 * k + 1] = int((high[s, k] - origin[k]) / CELL_UM[k]) + 1
+        for a in range(span[s, 0], span[s, 1]):
+            for b in range(span[s, 2], span[s, 3]):
+                for c in range(span[s, 4], span[s, 5]):
+                    first[(a * shape[1] + b) * shape[2] + c + 1] += 1
+    for k in range(len(first) - 1):
+        first[k + 1] += first[k]
+    fill = first.copy()
+    index = np.empty(first[-1], np.int32)
+    for s in range(n):
+        for a in range(span[s, 0], span[s, 1]):
+            for b in range(span[s, 2], span[s, 3]):
+                for c in range(span[s, 4], span[s, 5]):
+                    place = (a * shape[1] + b) * shape[2] + c
+                    index[fill[place]] = s
+                    fill[place] += 1
+    return first, index, origin, shape
 
 
 def touching_pairs(

@@ -18,7 +18,7 @@ from chiasm.worlds.octa.anatomy._contact import incidence
 
 PLASMA_VISCOSITY_PA_S = 1.2e-3
 PA_PER_MMHG = 133.322
-TOLERANCE = 1e-7
+TOLERANCE = 1e-6
 """Relative residual at which the conjugate gradients stop."""
 MAX_ITERATIONS = 4000
 

@@ -20,7 +20,7 @@ from chiasm.worlds.octa.anatomy._lattice import hash01
 from chiasm.worlds.octa.anatomy._network import Arrays, Network, tidy
 from chiasm.worlds.octa.anatomy._params import AnatomyParams
 from chiasm.worlds.octa.anatomy._ring import capillary_ring
-from chiasm.worlds.octa.anatomy._sheet import Sheet
+from chiasm.worlds.octa.anatomy._sheet import LABEL_FAZ, Sheet
 from chiasm.worlds.octa.anatomy._trees import ARTERY, Forest, grow_forest
 
 MARGIN_UM = 150.0
@@ -144,6 +144,7 @@ def _add_sheet(network: Network, params: AnatomyParams, plan: SheetPlan, sheet: 
     draws = [hash01(seed, plan.stream + 6 + k, sheet.sides[:, 0], sheet.sides[:, 1]) for k in range(3)]
     radius = CAPILLARY_RADIUS_UM + 0.5 * (np.sum(draws, axis=0) - 1.5)
     edges, sides = sheet.edges + first, sheet.sides
+    rim = (sheet.label[sides] == LABEL_FAZ).any(axis=1)
     if plan.spacing_um > BEND_FROM_UM:
         a, b = sheet.pos_um[sheet.edges[:, 0]], sheet.pos_um[sheet.edges[:, 1]]
         step = b - a
@@ -152,8 +153,8 @@ def _add_sheet(network: Network, params: AnatomyParams, plan: SheetPlan, sheet: 
         middle_depth = 0.5 * (depth[sheet.edges[:, 0]] + depth[sheet.edges[:, 1]])
         index = network.add_nodes(np.column_stack([middle, middle_depth])) + np.arange(len(middle))
         edges = np.concatenate([np.column_stack([edges[:, 0], index]), np.column_stack([index, edges[:, 1]])])
-        radius, sides = np.concatenate([radius, radius]), np.concatenate([sides, sides])
-    network.add_edges(edges, radius, Vessel.CAPILLARY, plan.layer, cells=sides)
+        radius, sides, rim = (np.concatenate([each, each]) for each in (radius, sides, rim))
+    network.add_edges(edges, radius, Vessel.CAPILLARY, plan.layer, cells=sides, rim=rim)
     return first
 
 

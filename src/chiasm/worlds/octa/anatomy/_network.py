@@ -25,12 +25,13 @@ class Network:
     layer: list[NDArray[np.uint8]]
     order: list[NDArray[np.int16]]
     cells: list[NDArray[np.int64]]
+    rim: list[NDArray[np.bool_]]
     n_nodes: int = 0
 
     @classmethod
     def empty(cls) -> Network:
         """A network without anything."""
-        return cls([], [], [], [], [], [], [], [])
+        return cls([], [], [], [], [], [], [], [], [])
 
     def add_nodes(self, pos: NDArray[np.float64], known_mmhg: NDArray[np.float64] | None = None) -> int:
         """Append nodes (n, 3); returns the index of the first."""
@@ -48,8 +49,9 @@ class Network:
         layer: int,
         order: NDArray[np.int16] | int = 0,
         cells: NDArray[np.int64] | int = -1,
+        rim: NDArray[np.bool_] | bool = False,
     ) -> None:
-        """Append edges (m, 2) with their attributes; scalars are repeated. `cells` (m, 2): the tissue on both sides."""
+        """Append edges (m, 2) with their attributes (see `Arrays`); scalars are repeated."""
         m = len(edges)
         self.edges.append(edges.astype(np.int64))
         self.radius.append(radius)
@@ -57,6 +59,7 @@ class Network:
         self.layer.append(np.full(m, layer, np.uint8))
         self.order.append(np.broadcast_to(np.asarray(order, np.int16), m))
         self.cells.append(np.broadcast_to(np.asarray(cells, np.int64), (m, 2)))
+        self.rim.append(np.broadcast_to(np.asarray(rim, np.bool_), m))
 
     def arrays(self) -> Arrays:
         """All blocks joined."""
@@ -69,6 +72,7 @@ class Network:
             np.concatenate(self.layer),
             np.concatenate(self.order),
             np.concatenate(self.cells),
+            np.concatenate(self.rim),
         )
 
 
@@ -85,6 +89,7 @@ class Arrays:
         layer: (E,) `Layer`.
         order: (E,) Strahler order.
         cells: (E, 2) tissue points on both sides of a capillary, in its own sheet; -1 for other vessels.
+        rim: (E,) whether a capillary belongs to the ring around its sheet's FAZ.
     """
 
     pos_um: NDArray[np.float64]
@@ -95,6 +100,7 @@ class Arrays:
     layer: NDArray[np.uint8]
     order: NDArray[np.int16]
     cells: NDArray[np.int64]
+    rim: NDArray[np.bool_]
 
     def select(self, keep: NDArray[np.bool_]) -> Arrays:
         """Only the edges where `keep` (E,) holds; nodes stay."""
@@ -107,6 +113,7 @@ class Arrays:
             self.layer[keep],
             self.order[keep],
             self.cells[keep],
+            self.rim[keep],
         )
 
 
@@ -133,8 +140,9 @@ def tidy(arrays: Arrays) -> Arrays:
 
 
 def _weaker(arrays: Arrays, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Of each pair the edge to give up: capillaries before trees, then the thinner, then the later one."""
-    rank = (arrays.vessel != Vessel.CAPILLARY) * 1e6 + arrays.radius_um - 1e-6 * np.arange(len(arrays.radius_um))
+    """Of each pair the edge to give up: capillaries before trees before the ring, then the thinner, then the later one."""
+    rank = (arrays.vessel != Vessel.CAPILLARY) * 1e6 + arrays.rim * 2e6
+    rank = rank + arrays.radius_um - 1e-6 * np.arange(len(arrays.radius_um))
     one, two = pairs.T
     return np.asarray(np.where(rank[one] < rank[two], one, two))
 

@@ -204,7 +204,7 @@ def sample_faz_shape(rng: np.random.Generator) -> dict[str, object]:
     }
 
 
-WAVE_AMPLITUDE = 0.16
+WAVE_AMPLITUDE = 0.265
 """Scale of the outline's waves that gives the cited circularity (measured, see the documentation)."""
 
 

@@ -90,7 +90,11 @@ def weave(lattice: Lattice, label: NDArray[np.int64], along: NDArray[np.float64]
 
 
 def cut(sheet: Sheet, drop: NDArray[np.bool_]) -> Sheet:
-    """Remove edges with few dead ends: the cells on both sides become one, and lose all their borders."""
+    """Remove edges with few dead ends: the cells on both sides become one, and lose all their borders.
+
+    The ring around the FAZ stays.
+    """
+    drop = drop & (sheet.label[sheet.sides] != LABEL_FAZ).all(axis=1)
     label = unite(sheet.label, sheet.sides[drop])
     keep = (label[sheet.sides[:, 0]] != label[sheet.sides[:, 1]]) & ~drop
     return replace(sheet, edges=sheet.edges[keep], sides=sheet.sides[keep], label=label)
