@@ -70,7 +70,7 @@ def audit(anatomy: Anatomy) -> Audit:
     pos, edges = graph.position_um.astype(np.float64), graph.edges.astype(np.int64)
     capillary = graph.vessel == Vessel.CAPILLARY
     node_inside = np.asarray(((pos[:, :2] >= 0.0) & (pos[:, :2] <= graph.fov_um)).all(axis=1))
-    inside: NDArray[np.bool_] = node_inside[edges].all(axis=1)
+    inside = np.asarray(node_inside[edges].all(axis=1), dtype=np.bool_)
     length = graph.length_um.astype(np.float64) * 1e-3
     area = (graph.fov_um * 1e-3) ** 2
     outline = anatomy.faz_outline_um

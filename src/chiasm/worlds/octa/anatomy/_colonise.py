@@ -79,6 +79,7 @@ def colonise(forest: Any, n_nodes: int, tissue: Any, luck: NDArray[np.float64], 
     nearest = np.full(len(attractors), -1, np.int32)
     nearest_d2 = np.full(len(attractors), rule.reach * rule.reach)
     state = (twig, fails, cells, grid, nearest, nearest_d2)
+    world = (tissue, state, luck, domain, rule)
     for node in range(n_nodes):
         _insert(grid, node, pos[node], domain[0], rule.clearance)
         _serve(node, forest, tissue, state, domain[0], rule)
@@ -87,7 +88,7 @@ def colonise(forest: Any, n_nodes: int, tissue: Any, luck: NDArray[np.float64], 
         before = n_nodes
         for node in range(before):
             if n_votes[node] > 0 and n_nodes + 4 < len(pos):
-                n_nodes = _advance(node, votes[node], forest, n_nodes, n_start, tissue, state, luck, domain, rule)
+                n_nodes = _advance(node, votes[node], forest, n_nodes, n_start, world)
         waiting = False
         for a in range(len(attractors)):
             node = nearest[a]
@@ -119,20 +120,10 @@ def _vote(pos: Any, attractors: Any, nearest: Any, votes: Any, n_nodes: int) -> 
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _advance(
-    node: int,
-    vote: Any,
-    forest: Any,
-    n_nodes: int,
-    n_start: int,
-    tissue: Any,
-    state: Any,
-    luck: Any,
-    domain: Any,
-    rule: Rule,
-) -> int:
+def _advance(node: int, vote: Any, forest: Any, n_nodes: int, n_start: int, world: Any) -> int:
     """Let one node grow by a step, or leap across a vessel of the other kind; returns the number of nodes."""
     pos, direction, parent, kind, n_children, first_child = forest
+    tissue, state, luck, domain, rule = world
     twig, fails, _, grid, _, _ = state
     heading = _heading(node, vote, forest, rule.straight)
     if twig[node] >= rule.longest or (heading[0] == 0.0 and heading[1] == 0.0):

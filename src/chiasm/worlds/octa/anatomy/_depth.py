@@ -77,7 +77,7 @@ def _bumped(forest: Forest, seed: int) -> NDArray[np.float64]:
     depth = base_depth_um(forest.radius_um)
     pairs, nodes = _flat_contacts(forest, CLEARANCE_UM)
     edges, _ = _tree_edges(forest)
-    first, link = incidence(edges, len(forest.parent))
+    net = (forest.pos_um, edges, *incidence(edges, len(forest.parent)))
     lift = np.zeros(len(depth))
     centres: list[NDArray[np.float64]] = []
     above: list[bool] = []
@@ -95,15 +95,14 @@ def _bumped(forest: Forest, seed: int) -> NDArray[np.float64]:
         width = max(150.0, 3.5 * (r_artery + r_vein))
         share = r_vein / (r_artery + r_vein)
         for node, amount in ((artery, sign * share * apart), (vein, -sign * (1.0 - share) * apart)):
-            _bump(lift, int(node), float(amount), width, 2.0 * (r_artery + r_vein), forest.pos_um, edges, first, link)
+            _bump(lift, int(node), float(amount), width, 2.0 * (r_artery + r_vein), net)
     return np.asarray(depth + lift)
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _bump(
-    lift: Any, node: int, amount: float, width: float, plateau: float, pos: Any, edges: Any, first: Any, link: Any
-) -> None:
+def _bump(lift: Any, node: int, amount: float, width: float, plateau: float, net: Any) -> None:
     """Raise `lift` around a node along its vessel: flat over the plateau, then a cosine to zero over the width."""
+    pos, edges, first, link = net
     queue = np.empty(512, np.int64)
     path = np.empty(512)
     came = np.empty(512, np.int64)

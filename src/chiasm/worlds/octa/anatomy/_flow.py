@@ -74,48 +74,45 @@ def solve_flow(
 def _solve(
     edges: Any, resistance: Any, known: Any, first: Any, link: Any, tolerance: float, rounds: int
 ) -> NDArray[np.float64]:
+    """Pressure at every node; chains are one resistance each, so that only their ends are unknowns."""
     n = len(known)
     key = np.full(n, -1, np.int64)
+    keys = np.empty(n, np.int64)
     n_keys = 0
     for node in range(n):
         degree = first[node + 1] - first[node]
         if degree > 0 and (degree != 2 or not np.isnan(known[node])):
             key[node] = n_keys
+            keys[n_keys] = node
             n_keys += 1
+    net = (edges, resistance, key, first, link)
     start = np.zeros(n_keys + 1, np.int64)
-    keys = np.empty(n_keys, np.int64)
-    for node in range(n):
-        if key[node] >= 0:
-            keys[key[node]] = node
-            start[key[node] + 1] = first[node + 1] - first[node]
     for k in range(n_keys):
-        start[k + 1] += start[k]
-    column = np.empty(start[-1], np.int64)
-    weight = np.empty(start[-1])
+        start[k + 1] = start[k] + first[keys[k] + 1] - first[keys[k]]
+    column = np.empty(start[n_keys], np.int64)
+    weight = np.empty(start[n_keys])
+    value = np.empty(n_keys)
     for k in range(n_keys):
+        value[k] = known[keys[k]]
         for x in range(first[keys[k]], first[keys[k] + 1]):
-            end, total = _walk(keys[k], link[x], edges, resistance, key, first, link)
+            end, total = _walk(keys[k], link[x], net)
             slot = start[k] + x - first[keys[k]]
             column[slot] = key[end]
             weight[slot] = 1.0 / total if end != keys[k] else 0.0
-    value = np.full(n_keys, np.nan)
-    for k in range(n_keys):
-        value[k] = known[keys[k]]
     _conjugate(start, column, weight, value, tolerance, rounds)
     pressure = np.full(n, np.nan)
     for k in range(n_keys):
         pressure[keys[k]] = value[k]
     for k in range(n_keys):
         for x in range(first[keys[k]], first[keys[k] + 1]):
-            _fill(
-                keys[k], link[x], edges, resistance, key, first, link, pressure, weight[start[k] + x - first[keys[k]]]
-            )
+            _fill(keys[k], link[x], net, pressure, weight[start[k] + x - first[keys[k]]])
     return pressure
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _walk(node: int, edge: int, edges: Any, resistance: Any, key: Any, first: Any, link: Any) -> tuple[int, float]:
+def _walk(node: int, edge: int, net: Any) -> tuple[int, float]:
     """The key node at the other end of the chain that leaves `node` by `edge`, and the chain's resistance."""
+    edges, resistance, key, first, link = net
     total = resistance[edge]
     at = edges[edge, 0] + edges[edge, 1] - node
     while key[at] < 0:
@@ -126,11 +123,10 @@ def _walk(node: int, edge: int, edges: Any, resistance: Any, key: Any, first: An
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _fill(
-    node: int, edge: int, edges: Any, resistance: Any, key: Any, first: Any, link: Any, pressure: Any, weight: float
-) -> None:
+def _fill(node: int, edge: int, net: Any, pressure: Any, weight: float) -> None:
     """Pressures inside a chain, from its start; the drop goes with the resistance."""
-    end, _ = _walk(node, edge, edges, resistance, key, first, link)
+    edges, resistance, key, first, link = net
+    end, _ = _walk(node, edge, net)
     if end < node:
         return
     flow = (pressure[node] - pressure[end]) * weight
@@ -144,24 +140,17 @@ def _fill(
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: float, rounds: int) -> None:
-    """Fill the unknown (NaN) entries of `value` that known ones reach: Jacobi-preconditioned conjugate gradients."""
+def _reached(start: Any, column: Any, weight: Any, value: Any) -> NDArray[np.bool_]:
+    """Which entries a known one is linked to."""
     n = len(value)
     reached = np.zeros(n, np.bool_)
     stack = np.empty(n, np.int64)
     top = 0
-    mean, n_known = 0.0, 0
     for k in range(n):
         if not np.isnan(value[k]):
             reached[k] = True
             stack[top] = k
             top += 1
-            mean += value[k]
-            n_known += 1
-    if n_known == 0:
-        return
-    mean /= n_known
-    free = np.isnan(value)
     while top > 0:
         top -= 1
         k = stack[top]
@@ -171,32 +160,36 @@ def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: floa
                 reached[other] = True
                 stack[top] = other
                 top += 1
-    diagonal = np.zeros(n)
-    residual = np.zeros(n)
+    return reached
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: float, rounds: int) -> None:
+    """Fill the unknown (NaN) entries of `value` that known ones reach: Jacobi-preconditioned conjugate gradients."""
+    n = len(value)
+    unknown = _reached(start, column, weight, value) & np.isnan(value)
+    known_mean = np.nanmean(value) if (~np.isnan(value)).any() else 0.0
+    diagonal, residual = np.zeros(n), np.zeros(n)
+    direction, image = np.zeros(n), np.zeros(n)
     for k in range(n):
-        if not free[k] or not reached[k]:
-            continue
-        value[k] = mean
-        for x in range(start[k], start[k + 1]):
-            diagonal[k] += weight[x]
+        if unknown[k]:
+            value[k] = known_mean
+            for x in range(start[k], start[k + 1]):
+                diagonal[k] += weight[x]
     total = 0.0
     for k in range(n):
-        if free[k] and reached[k]:
+        if unknown[k]:
             for x in range(start[k], start[k + 1]):
                 residual[k] += weight[x] * (value[column[x]] - value[k])
-            total += residual[k] * residual[k] / diagonal[k]
-    direction = np.zeros(n)
-    image = np.zeros(n)
-    for k in range(n):
-        if diagonal[k] > 0.0:
             direction[k] = residual[k] / diagonal[k]
+            total += residual[k] * direction[k]
     goal = total * tolerance * tolerance
     for _ in range(rounds):
         if total <= goal or total == 0.0:
             break
         bend = 0.0
         for k in range(n):
-            if diagonal[k] > 0.0:
+            if unknown[k]:
                 s = diagonal[k] * direction[k]
                 for x in range(start[k], start[k + 1]):
                     s -= weight[x] * direction[column[x]]
@@ -205,11 +198,11 @@ def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: floa
         step = total / bend
         new_total = 0.0
         for k in range(n):
-            if diagonal[k] > 0.0:
+            if unknown[k]:
                 value[k] += step * direction[k]
                 residual[k] -= step * image[k]
                 new_total += residual[k] * residual[k] / diagonal[k]
         for k in range(n):
-            if diagonal[k] > 0.0:
+            if unknown[k]:
                 direction[k] = residual[k] / diagonal[k] + new_total / total * direction[k]
         total = new_total
