@@ -9,10 +9,13 @@ from chiasm.evaluation._figures import Row
 from chiasm.evaluation._model import Fingerprinted, Model, SavedAnswers, load_model
 from chiasm.evaluation._pixels import low_flow_share
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, Reply, make_exam
+from chiasm.evaluation._realism import RealismReport, judge_tables, realism
+from chiasm.evaluation._realism_features import FITTED_FAMILIES, feature_table, image_features
 from chiasm.evaluation._settings import EvaluationOptions
 from chiasm.evaluation._single import ImageAnswer, answer_image, draw_answer
 
 __all__ = [
+    "FITTED_FAMILIES",
     "ChatModel",
     "Comparison",
     "Evaluation",
@@ -27,6 +30,7 @@ __all__ = [
     "Pair",
     "Picture",
     "Question",
+    "RealismReport",
     "Reply",
     "Row",
     "SavedAnswers",
@@ -35,8 +39,12 @@ __all__ = [
     "draw_answer",
     "evaluate",
     "examine",
+    "feature_table",
+    "image_features",
+    "judge_tables",
     "load_exam",
     "load_model",
     "low_flow_share",
     "make_exam",
+    "realism",
 ]

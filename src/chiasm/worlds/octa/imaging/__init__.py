@@ -2,9 +2,11 @@
 
 from chiasm.worlds.octa.imaging._artefacts import ArtefactTruth
 from chiasm.worlds.octa.imaging._blobs import blob_masks, render_blobs
+from chiasm.worlds.octa.imaging._calibrate import Calibration, Progress, calibrate
 from chiasm.worlds.octa.imaging._eye import RETINAL_LAYERS, Blobs, Eye
 from chiasm.worlds.octa.imaging._flow import SLAB_LAYERS
 from chiasm.worlds.octa.imaging._image import Exposure, Imaged, image
+from chiasm.worlds.octa.imaging._inspect import ImageProblem, inspect_images
 from chiasm.worlds.octa.imaging._params import Artefact, ArtefactKind, ImagingParams, Severity, Slab, tunable
 from chiasm.worlds.octa.imaging._profile import (
     Profile,
@@ -15,6 +17,7 @@ from chiasm.worlds.octa.imaging._profile import (
     profile_names,
 )
 from chiasm.worlds.octa.imaging._raster import LABELS, render_capsules, render_labels, select_edges, vessel_mask
+from chiasm.worlds.octa.imaging._report import write_calibration
 from chiasm.worlds.octa.imaging._sample import SEVERITIES, sample_artefact, sample_artefacts, sample_imaging
 from chiasm.worlds.octa.imaging._visibility import (
     VISIBLE_CONTRAST_TO_NOISE,
@@ -35,19 +38,24 @@ __all__ = [
     "ArtefactKind",
     "ArtefactTruth",
     "Blobs",
+    "Calibration",
     "Contrast",
     "Exposure",
     "Eye",
+    "ImageProblem",
     "Imaged",
     "ImagingParams",
     "Profile",
+    "Progress",
     "Severity",
     "Slab",
     "Spread",
     "artefact_kinds",
     "blob_masks",
+    "calibrate",
     "contrast_to_noise",
     "image",
+    "inspect_images",
     "load_profile",
     "noise_map",
     "parse_profile",
@@ -61,4 +69,5 @@ __all__ = [
     "select_edges",
     "tunable",
     "vessel_mask",
+    "write_calibration",
 ]

@@ -78,11 +78,13 @@ def modulate(flow: Flow, params: ImagingParams) -> Field:
     """
     lobule = _log_field(params, Stream.LOBULE, params.lobule_sd, params.lobule_um)
     superficial = flow.superficial * lobule * np.float32(params.capillary_gain)
-    superficial *= _flicker(params, Stream.BEAD, Stream.MISSING)
+    superficial *= beads(params) * _present(params, Stream.MISSING)
     out = np.maximum(flow.wide * np.float32(params.large_gain), superficial)
     if flow.deep.any():
         deep = flow.deep * lobule * np.float32(params.deep_gain)
-        deep *= _flicker(params, Stream.DEEP_BEAD, Stream.DEEP_MISSING)
+        deep *= _log_field(params, Stream.DEEP_BEAD, params.bead_sd, params.bead_um) * _present(
+            params, Stream.DEEP_MISSING
+        )
         out = np.maximum(out, deep)
     return np.asarray(out, dtype=np.float32)
 
@@ -97,15 +99,17 @@ def _project_edges(
     )
 
 
-def _flicker(params: ImagingParams, bead: Stream, missing: Stream) -> Field:
-    """Beading times presence: erythrocytes pass capillaries in trains, and some stretches are empty during the scan."""
-    beads = _log_field(params, bead, params.bead_sd, params.bead_um)
-    if params.missing_share == 0:
-        return beads
-    field = smooth_field(generator(params.noise_seed, missing), params.size_px, params.missing_um / params.pixel_um)
+def beads(params: ImagingParams) -> Field:
+    """Beading of superficial and unresolved capillaries: erythrocytes pass in trains."""
+    return _log_field(params, Stream.BEAD, params.bead_sd, params.bead_um)
+
+
+def _present(params: ImagingParams, stream: Stream) -> Field:
+    """Zero on the stretches of capillaries that are empty during the scan, one elsewhere."""
+    field = smooth_field(generator(params.noise_seed, stream), params.size_px, params.missing_um / params.pixel_um)
     threshold = np.float32(ndtri(params.missing_share))
     # A logistic edge a tenth of an sd wide keeps stretches from ending in steps.
-    return np.asarray(beads / (1 + np.exp(np.clip((threshold - field) * 10, -30, 30))), dtype=np.float32)
+    return np.asarray(1 / (1 + np.exp(np.clip((threshold - field) * 10, -30, 30))), dtype=np.float32)
 
 
 def _log_field(params: ImagingParams, stream: Stream, sd: float, scale_um: float) -> Field:

@@ -28,7 +28,7 @@ from chiasm.worlds.octa.imaging._artefacts import (
     signal_effects,
 )
 from chiasm.worlds.octa.imaging._eye import Eye
-from chiasm.worlds.octa.imaging._flow import Flow, modulate, project
+from chiasm.worlds.octa.imaging._flow import Flow, beads, modulate, project
 from chiasm.worlds.octa.imaging._noise import Field, Raster, Stream, blur, generator, line_phases, smooth_field
 from chiasm.worlds.octa.imaging._params import ImagingParams
 from chiasm.worlds.octa.imaging._streaks import streaks
@@ -114,7 +114,8 @@ def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) ->
     nearby = blur(strength, reach, reach)
     perfused = np.float32(params.texture_gain) * nearby / (nearby + np.float32(0.15))
     thickness = slab_thickness(eye, params)
-    unresolved = perfused * thickness * _log_normal(streaks(flow.direction, params), params.texture_sd)
+    texture = _log_normal(streaks(flow.direction, params), params.texture_sd) * beads(params)
+    unresolved = perfused * thickness * texture
     tissue = np.float32(params.tissue_level) * thickness
     speckle = raster(params).noise(generator(params.noise_seed, Stream.SPECKLE))
     whole = (strength + unresolved + tissue) * _log_normal(speckle, params.speckle_sd)

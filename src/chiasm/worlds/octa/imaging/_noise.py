@@ -6,6 +6,7 @@ import enum
 from functools import lru_cache
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -65,8 +66,9 @@ class Raster(NamedTuple):
 
 def line_phases(rng: np.random.Generator, size_px: int, drift_px: float, change_px: float) -> Field:
     """(size,) fractional part of a slowly drifting line position; a drift of zero keeps every line on a scan line."""
-    knots = rng.standard_normal((_basis(size_px, round(max(change_px, 1.0), 3)).shape[1],), dtype=np.float32)
-    drift = np.float32(drift_px) * (_basis(size_px, round(max(change_px, 1.0), 3)) @ knots)
+    first, weights, count = _bumps(size_px, round(max(float(change_px), 1.0), 3))
+    knots = rng.standard_normal(count, dtype=np.float32)
+    drift = np.float32(drift_px) * (knots[first[:, None] + np.arange(weights.shape[1])] * weights).sum(axis=1)
     # Folded, not wrapped: a phase that passes a scan line returns smoothly.
     return np.asarray(np.abs(np.mod(drift + 1, 2) - 1), dtype=np.float32)
 
@@ -103,20 +105,52 @@ def smooth_field(rng: np.random.Generator, size_px: int, scale_px: float) -> Fie
     """A Gaussian random field of unit variance that changes over `scale_px` (sd of its kernel): (size, size) float32."""
     if scale_px < 2.5:
         return grain(rng, size_px, scale_px)
-    basis = _basis(size_px, round(float(scale_px), 3))
-    knots = rng.standard_normal((basis.shape[1], basis.shape[1]), dtype=np.float32)
-    return np.asarray(basis @ knots @ basis.T, dtype=np.float32)
+    first, weights, count = _bumps(size_px, round(float(scale_px), 3))
+    knots = rng.standard_normal((count, count), dtype=np.float32)
+    return spread_knots(knots, first, weights)
+
+
+def spread_knots(knots: Field, first: NDArray[np.int64], weights: Field) -> Field:
+    """(n, n) from (k, k) knots: pixel i takes the knots from first[i] on with weights[i], along rows and along columns.
+
+    Compiled and single-threaded: a matrix product would wake the threads of the linear algebra library for every image.
+    """
+    out = np.empty((len(first), len(first)), np.float32)
+    _spread(knots, first, weights, out)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _spread(knots: Field, first: NDArray[np.int64], weights: Field, out: Field) -> None:
+    n, taps = weights.shape
+    columns = np.zeros((len(knots), n), np.float32)
+    for k in range(len(knots)):
+        for j in range(n):
+            total = np.float32(0)
+            for t in range(taps):
+                total += weights[j, t] * knots[k, first[j] + t]
+            columns[k, j] = total
+    for i in range(n):
+        row = out[i]
+        row[:] = 0
+        for t in range(taps):
+            w, source = weights[i, t], columns[first[i] + t]
+            for j in range(n):
+                row[j] += w * source[j]
 
 
 @lru_cache(maxsize=64)
-def _basis(size_px: int, scale_px: float) -> NDArray[np.float32]:
-    """(size, knots) Gaussian bumps every half sd, rows of unit norm, so that white knots give unit variance."""
-    step = scale_px * 0.75
-    knots = np.arange(-3 * scale_px, size_px + 3 * scale_px, step)
-    distance = (np.arange(size_px)[:, None] + 0.5 - knots[None]) / scale_px
-    basis = np.exp(-0.5 * distance**2)
-    basis /= np.linalg.norm(basis, axis=1, keepdims=True)
-    return np.asarray(basis, dtype=np.float32)
+def _bumps(size_px: int, scale_px: float) -> tuple[NDArray[np.int64], Field, int]:
+    """Gaussian bumps every 0.8 sd: for each pixel its first knot and (taps,) weights of unit norm; and the number of knots."""
+    step, reach = 0.8 * scale_px, 2.6 * scale_px
+    centre = np.arange(size_px) + 0.5
+    taps = int(np.ceil(2 * reach / step))
+    first = np.ceil((centre - reach) / step).astype(np.int64)
+    origin = int(first.min())
+    distance = ((first[:, None] + np.arange(taps)[None]) * step - centre[:, None]) / scale_px
+    weights = np.exp(-0.5 * distance**2)
+    weights /= np.linalg.norm(weights, axis=1, keepdims=True)
+    return first - origin, weights.astype(np.float32), int(first.max()) - origin + taps
 
 
 @lru_cache(maxsize=256)

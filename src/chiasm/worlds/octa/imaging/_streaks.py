@@ -2,7 +2,7 @@
 
 A vessel graph cannot hold every capillary that a thick slab projects. What is left out is drawn as white noise smeared
 along the local direction of the vessels (line integral convolution, Cabral & Leedom 1993) and kept to a band of widths.
-It is scaled by perfusion, so that it is absent where capillaries are.
+It is scaled by perfusion, so that it vanishes where no vessel is near.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.case import Vessel, VesselGraph
-from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, smooth_field
+from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, smooth_field, spread_knots
 from chiasm.worlds.octa.imaging._params import ImagingParams
 
 _CELL_UM = 100.0
@@ -21,6 +21,9 @@ _WANDER_UM = 120.0
 """Correlation length of the random part of the direction [um]."""
 _ORIENTATION_NOISE = 0.35
 """sd of the random part of the direction's double-angle vector, beside a coherent field of length one."""
+
+_STRIDE_PX = 3
+"""Step of the second smearing [px]; the first has filled the gaps."""
 
 
 def streaks(cells: NDArray[np.float32], params: ImagingParams) -> Field:
@@ -65,22 +68,17 @@ def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
 
 def _angles(cells: NDArray[np.float32], params: ImagingParams) -> Field:
     """(size, size) direction of streaks [rad], from +col towards +row, with a random wander."""
-    knots = _interpolation(params.size_px, len(cells))
+    at = np.clip((np.arange(params.size_px) + 0.5) * len(cells) / params.size_px - 0.5, 0, len(cells) - 1)
+    first = np.minimum(at.astype(np.int64), len(cells) - 2)
+    share = (at - first).astype(np.float32)
+    weights = np.stack([1 - share, share], axis=1)
     rng = generator(params.noise_seed, Stream.DIRECTION)
     parts = []
     for k in range(2):
         wander = smooth_field(rng, params.size_px, _WANDER_UM / params.pixel_um)
-        parts.append(knots @ cells[..., k] @ knots.T + np.float32(_ORIENTATION_NOISE) * wander)
+        mean = spread_knots(np.ascontiguousarray(cells[..., k]), first, weights)
+        parts.append(mean + np.float32(_ORIENTATION_NOISE) * wander)
     return np.asarray(0.5 * np.arctan2(parts[1], parts[0]), dtype=np.float32)
-
-
-def _interpolation(size: int, n: int) -> NDArray[np.float32]:
-    """(size, n) linear interpolation from n cell centres to `size` pixel centres."""
-    at = np.clip((np.arange(size) + 0.5) * n / size - 0.5, 0, n - 1)
-    return np.asarray(np.maximum(0, 1 - np.abs(at[:, None] - np.arange(n)[None])), dtype=np.float32)
-
-
-_STRIDE_PX = 3
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -1,0 +1,171 @@
+import json
+
+import numpy as np
+import pytest
+from imaging_phantoms import blob, graph_of, lattice_eye, union
+from scipy import ndimage
+
+from chiasm.case import Layer, Vessel
+from chiasm.errors import InvalidInput
+from chiasm.worlds.octa.imaging import (
+    Eye,
+    ImagingParams,
+    contrast_to_noise,
+    image,
+    load_profile,
+    profile_names,
+    render_capsules,
+    sample_imaging,
+)
+
+
+def draw(seed=0, profile="rtvue-xr-3mm", **changes) -> ImagingParams:
+    options = {"artefacts": "none"} | {k: changes.pop(k) for k in ("artefacts", "size_px", "slab") if k in changes}
+    params = sample_imaging(np.random.default_rng(seed), load_profile(profile), **options)
+    return ImagingParams.model_validate(params.model_dump() | changes)
+
+
+def test_equal_parameters_give_equal_bytes(eye):
+    params = draw(artefacts="profile")
+    again = ImagingParams.model_validate(json.loads(params.model_dump_json()))
+    assert image(eye, params).pixels.tobytes() == image(eye, again).pixels.tobytes()
+
+
+def test_sampling_depends_on_the_seed_alone():
+    assert draw(3) == draw(3)
+    assert draw(3) != draw(4)
+
+
+@pytest.mark.parametrize("size", [200, 304, 400])
+def test_any_size_is_rendered(eye, size):
+    pixels = image(eye, draw(size_px=size)).pixels
+    assert pixels.shape == (size, size)
+    assert pixels.dtype == np.uint8
+    assert 20 < pixels.std() < 90
+
+
+@pytest.mark.parametrize("name", profile_names())
+def test_every_shipped_profile_images_an_eye(name):
+    profile = load_profile(name)
+    eye = lattice_eye(fov_um=profile.fov_mm * 1000)
+    out = image(eye, sample_imaging(np.random.default_rng(1), profile))
+    assert out.pixels.shape == (profile.size_px, profile.size_px)
+
+
+def test_field_of_view_of_eye_and_parameters_must_agree(eye):
+    with pytest.raises(InvalidInput, match="grown for 3 mm"):
+        image(eye, draw(profile="rtvue-xr-6mm"))
+
+
+def test_vessels_lie_within_half_a_pixel_of_the_truth(eye):
+    params = draw(2)
+    truth = ndimage.gaussian_filter(render_capsules(eye.graph, 304), 1)
+    seen = ndimage.gaussian_filter(image(eye, params).pixels.astype(float), 1)
+    windows = [(slice(r, r + 90), slice(c, c + 90)) for r in (10, 107, 204) for c in (10, 107, 204)]
+    shifts = [registration_shift(truth[w], seen[w]) for w in windows if truth[w].std() > 0.05]
+    assert len(shifts) >= 8
+    assert np.abs(shifts).max() < 0.5
+
+
+def test_more_signal_is_brighter(eye):
+    low, high = (image(eye, draw(capillary_gain=g)).signal.mean() for g in (0.3, 1.5))
+    assert high > low
+
+
+def test_wider_point_spread_blurs(eye):
+    sharp, soft = (
+        np.abs(np.diff(image(eye, draw(psf_um=p, speckle_sd=0, texture_gain=0)).signal, axis=0)).mean() for p in (3, 15)
+    )
+    assert soft < 0.8 * sharp
+
+
+def test_more_speckle_is_noisier(eye):
+    smooth, rough = (image(eye, draw(speckle_sd=s)).signal for s in (0.05, 0.6))
+    assert (rough - ndimage.gaussian_filter(rough, 2)).std() > (smooth - ndimage.gaussian_filter(smooth, 2)).std()
+
+
+def test_avascular_zone_is_dark(eye):
+    pixels = image(eye, draw()).pixels.astype(float)
+    assert pixels[140:165, 140:165].mean() < 0.4 * pixels[:60].mean()
+
+
+def test_slow_blood_is_dimmer_and_stopped_blood_unseen():
+    fast, slow, stopped = (
+        image(
+            Eye(
+                graph=graph_of([((1500, -100), (1500, 3100), 20)], speed_mm_s=v), fovea_um=(500, 500), faz_radius_um=250
+            ),
+            draw(texture_gain=0, speckle_sd=0),
+        ).signal[152, 152]
+        for v in (10, 0.05, 0)
+    )
+    assert fast > slow > stopped
+
+
+def test_slabs_show_their_layers():
+    deep = graph_of([((1000, -100), (1000, 3100), 20)], layer=Layer.DCP)
+    shallow = graph_of([((2000, -100), (2000, 3100), 20)], layer=Layer.SVC)
+    vitreous = graph_of([((500, -100), (500, 3100), 20)], layer=Layer.VITREOUS, vessel=Vessel.NEOVESSEL)
+    eye = Eye(graph=union(deep, shallow, vitreous), fovea_um=(1500, 1500), faz_radius_um=250)
+    rows = {"deep": 101, "shallow": 202, "vitreous": 50}
+    expected = {"inner": {"deep", "shallow"}, "svc": {"shallow"}, "dvc": {"deep"}, "vri": {"vitreous"}}
+    for slab, seen in expected.items():
+        signal = image(eye, draw(slab=slab, speckle_sd=0, texture_gain=0, vitreous_leak=0.0)).signal
+        found = {name for name, row in rows.items() if signal[row, 250] > 0.5}
+        assert found == seen, slab
+
+
+def test_twin_differs_at_the_lesion_alone(eye):
+    params = draw(5)
+    healthy = image(eye, params)
+    lesion = blob(900, 2100, (35, 30))
+    diseased = image(
+        Eye(graph=eye.graph, fovea_um=eye.fovea_um, faz_radius_um=300, blobs=lesion), params, healthy.exposure
+    )
+    changed = healthy.pixels != diseased.pixels
+    row, col = np.nonzero(changed)
+    assert changed.any()
+    assert np.hypot(row - 91, col - 213).max() < 25
+
+
+def test_visibility_follows_size_and_flow(eye):
+    params = draw(6)
+    healthy = image(eye, params)
+
+    def seen(semi, flow):
+        lesion = blob(900, 2100, (semi, semi), flow=flow)
+        out = image(
+            Eye(graph=eye.graph, fovea_um=eye.fovea_um, faz_radius_um=300, blobs=lesion), params, healthy.exposure
+        )
+        row, col = np.mgrid[:304, :304] + 0.5
+        mask = np.hypot(row * 3000 / 304 - 900, col * 3000 / 304 - 2100) < semi
+        return contrast_to_noise(out.pixels, healthy.pixels, mask)
+
+    assert seen(45, 1.0).visible
+    assert not seen(45, 0.01).visible
+    assert seen(45, 0.01).to_noise < seen(45, 0.3).to_noise < seen(45, 1.0).to_noise
+    nothing = contrast_to_noise(healthy.pixels, healthy.pixels, np.zeros((304, 304), bool))
+    assert not nothing.visible
+
+
+def test_export_stretches_to_the_stated_shares(eye):
+    pixels = image(eye, draw(saturated_share=0.02, black_share=0.01, levels=60)).pixels
+    assert (pixels == 255).mean() == pytest.approx(0.02, abs=0.012)
+    assert len(np.unique(pixels)) <= 61
+
+
+def registration_shift(a, b):
+    """Sub-pixel (row, col) shift of b against a by phase-free cross-correlation and a parabola."""
+    a, b = a - a.mean(), b - b.mean()
+    correlation = np.fft.fftshift(np.fft.irfft2(np.fft.rfft2(b) * np.conj(np.fft.rfft2(a)), a.shape))
+    centre = np.array(a.shape) // 2
+    window = correlation[centre[0] - 4 : centre[0] + 5, centre[1] - 4 : centre[1] + 5]
+    peak = np.array(np.unravel_index(np.argmax(window), window.shape))
+    assert (peak > 0).all()
+    assert (peak < 8).all()
+    shift = []
+    for axis in (0, 1):
+        before, after = (window[tuple(peak + np.eye(2, dtype=int)[axis] * s)] for s in (-1, 1))
+        top = window[tuple(peak)]
+        shift.append(peak[axis] - 4 + 0.5 * (before - after) / (before - 2 * top + after))
+    return np.array(shift)
