@@ -223,10 +223,38 @@ def draw_case(seed: int, eyes: tuple[tuple[Laterality, int], ...] | None = None)
     )
 
 
+def draw_twin(seed: int, without: str = "microaneurysm") -> Case:
+    """An eye and, as a second visit of it, the same eye without one kind of finding."""
+    case = draw_case(seed, ((Laterality.OD, 0),))
+    view = case.views[0]
+    second = view.model_copy(update={"view_id": "od-v1-inner-twin", "visit": 1})
+    kept = [f for f in case.findings if f.term != without]
+    twins = [
+        f.model_copy(
+            update={
+                "finding_id": f"{f.finding_id}-twin",
+                "visit": 1,
+                "regions": tuple(r.model_copy(update={"view_id": second.view_id}) for r in f.regions),
+                "visibility": dict.fromkeys([second.view_id], next(iter(f.visibility.values()))),
+            }
+        )
+        for f in kept
+    ]
+    twin = Fact(name="twin", value=f"without {without}", laterality=Laterality.OD, visit=1)
+    parts = {"case_id": f"twin-{seed:06d}", "views": (view, second)}
+    return case.model_copy(update={**parts, "findings": (*case.findings, *twins), "facts": (*case.facts, twin)})
+
+
+@pytest.fixture(scope="session")
+def twins() -> list[Case]:
+    """Forty eyes with a twin without microaneurysms or without dropout."""
+    return [draw_twin(seed, ("microaneurysm", "capillary dropout")[seed % 2]) for seed in range(40)]
+
+
 @pytest.fixture(scope="session")
 def cases() -> list[Case]:
-    """Two hundred cases."""
-    return [draw_case(seed) for seed in range(200)]
+    """A hundred and twenty cases."""
+    return [draw_case(seed) for seed in range(120)]
 
 
 @pytest.fixture(scope="session")

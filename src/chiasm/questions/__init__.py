@@ -21,6 +21,7 @@ from chiasm.questions._answers import (
     write_answer,
 )
 from chiasm.questions._chart import LESIONS, Chart, Scene, Sight
+from chiasm.questions._check import Checked, Problem, check_items, wrong_answers
 from chiasm.questions._extract import extract, reasoning_of, without_reasoning
 from chiasm.questions._facts import facts_of
 from chiasm.questions._item import Evidence, ImageRef, Item, Skip, Stage, Statement, Step, Trace
@@ -49,6 +50,7 @@ __all__ = [
     "BoxesAnswer",
     "CategoryAnswer",
     "Chart",
+    "Checked",
     "ChoiceAnswer",
     "Claim",
     "CountAnswer",
@@ -67,6 +69,7 @@ __all__ = [
     "Parsed",
     "Parsing",
     "PointsAnswer",
+    "Problem",
     "Program",
     "Reading",
     "ReportAnswer",
@@ -84,6 +87,7 @@ __all__ = [
     "YesNoAnswer",
     "ask",
     "ask_all",
+    "check_items",
     "claims",
     "extract",
     "facts_of",
@@ -103,4 +107,5 @@ __all__ = [
     "set_f1",
     "without_reasoning",
     "write_answer",
+    "wrong_answers",
 ]

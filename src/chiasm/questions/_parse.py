@@ -137,7 +137,8 @@ def fold_case(text: str) -> str:
 
 _NAMED: Final = r"\b(?:option|choice|answer|letter|antwort)\s*(?:is|ist|:)?\s*[(\[]?"
 _REJECTED_AFTER: Final = re.compile(
-    r"[)\].]*,? (?:is|are|seems?|looks?|would be|can be|cannot|must be) (?:wrong|incorrect|not|excluded|ruled out|false|be (?:right|correct))"
+    r"[)\].]*,? (?:is|are|seems?|looks?|would be|can be|cannot|must be) "
+    r"(?:wrong|incorrect|not|excluded|ruled out|false|be (?:right|correct))"
 )
 _REJECTED_BEFORE: Final = re.compile(
     r"(?:\bnot|\bneither|\bnor|n't|\bexcludes?|\brather than) (?:option |choice |answer )?[(\[]?$", re.IGNORECASE
