@@ -58,6 +58,7 @@ WANDER: dict[str, float] = {
     "vignette": 0.7,
     "speckle_sd": 0.6,
     "shot_sd": 0.6,
+    "pixel_sd": 0.5,
     "floor_level": 0.7,
     "floor_sd": 0.4,
     "grain_px": 0.25,

@@ -160,7 +160,10 @@ def add_noise(signal: Field, params: ImagingParams) -> Field:
     out += np.float32(params.floor_level) * _log_normal(floor, params.floor_sd)
     rows = generator(seed, Stream.ROWS).standard_normal((n, 1), dtype=np.float32)
     cols = generator(seed, Stream.COLS).standard_normal((1, n), dtype=np.float32)
-    out *= np.exp(np.float32(params.row_sd) * rows + np.float32(params.col_sd) * cols)
+    pixel = generator(seed, Stream.PIXEL).standard_normal((n, n), dtype=np.float32)
+    out *= np.exp(
+        np.float32(params.row_sd) * rows + np.float32(params.col_sd) * cols + np.float32(params.pixel_sd) * pixel
+    )
     return out
 
 

@@ -33,6 +33,7 @@ class Stream(enum.IntEnum):
     SHOT = 14
     ROW_DRIFT = 15
     COL_DRIFT = 16
+    PIXEL = 17
 
 
 def generator(seed: int, stream: Stream, child: int = 0) -> np.random.Generator:

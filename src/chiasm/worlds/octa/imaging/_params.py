@@ -93,6 +93,9 @@ class ImagingParams(BaseModel):
     vignette: Annotated[float, number(0, 1, "1", "loss of signal at the corners of the field")]
     speckle_sd: Annotated[float, number(0, 2, "1", "log-sd of speckle on the strength before it saturates")]
     shot_sd: Annotated[float, number(0, 1, "1", "log-sd of multiplicative noise after saturation")]
+    pixel_sd: Annotated[
+        float, number(0, 1, "1", "log-sd of noise without correlation between pixels, after resampling")
+    ]
     floor_level: Annotated[float, number(0, 0.5, "1", "mean of the additive noise floor")]
     floor_sd: Annotated[float, number(0, 2, "1", "log-sd of the noise floor")]
     grain_px: Annotated[float, number(0, 3, "px", "Gaussian sd of the correlation of noise (raster and resampling)")]
