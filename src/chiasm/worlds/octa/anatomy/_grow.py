@@ -17,7 +17,7 @@ from chiasm.worlds.octa.anatomy._depth import layer_forest
 from chiasm.worlds.octa.anatomy._flow import Flow, solve_flow
 from chiasm.worlds.octa.anatomy._join import drop_lines, feed
 from chiasm.worlds.octa.anatomy._lattice import hash01
-from chiasm.worlds.octa.anatomy._network import Arrays, Network, tidy
+from chiasm.worlds.octa.anatomy._network import Arrays, Network, remove, settle, tidy
 from chiasm.worlds.octa.anatomy._params import AnatomyParams
 from chiasm.worlds.octa.anatomy._ring import capillary_ring
 from chiasm.worlds.octa.anatomy._sheet import LABEL_FAZ, Sheet
@@ -84,10 +84,7 @@ def grow(params: AnatomyParams) -> Anatomy:
     sheets = grow_bed(params, box, forest)
     first = [_add_sheet(network, params, plan, sheet) for plan, sheet in zip(SHEETS, sheets, strict=True)]
     _link(network, params, forest, inside, sheets, first)
-    arrays = tidy(network.arrays())
-    flow = solve_flow(arrays.pos_um, arrays.edges, arrays.radius_um, arrays.known_mmhg)
-    moving = np.abs(flow.velocity_mm_s) > STILL_MM_S
-    arrays, flow = arrays.select(moving), Flow(flow.pressure_mmhg, flow.velocity_mm_s[moving])
+    arrays, flow = _perfuse(*tidy(network.arrays()))
     graph = _to_graph(params, arrays, flow)
     tissue = {
         plan.layer: CellMap(_to_field(params, s.points_um), s.label, s.area_um2)
@@ -98,6 +95,20 @@ def grow(params: AnatomyParams) -> Anatomy:
         graph.position_um.astype(np.float64), graph.edges, cells, sheets[0].label, graph.layer == Layer.SVC
     )
     return Anatomy(params, graph, params.fovea_um, outline, tissue, cells)
+
+
+def _perfuse(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, Flow]:
+    """Solve flow, and take away what stands still; where that takes moving blood with it, solve again."""
+    while True:
+        flow = solve_flow(arrays.pos_um, arrays.edges, arrays.radius_um, arrays.known_mmhg)
+        speed = np.abs(flow.velocity_mm_s)
+        rest, rest_pairs = settle(*remove(arrays, pairs, speed > STILL_MM_S))
+        kept = np.searchsorted(arrays.number, rest.number)
+        lost = np.ones(len(speed), np.bool_)
+        lost[kept] = False
+        if speed[lost].max(initial=0.0) <= 10.0 * STILL_MM_S:
+            return rest, Flow(flow.pressure_mmhg, flow.velocity_mm_s[kept])
+        arrays, pairs = rest, rest_pairs
 
 
 def _perfused_box(params: AnatomyParams) -> NDArray[np.float64]:

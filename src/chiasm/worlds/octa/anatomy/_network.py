@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from chiasm.case import Vessel
 from chiasm.worlds.octa.anatomy._contact import at_joint, incidence, touching_pairs
 
+ROUNDING_UM = 0.01
+"""Contacts are looked for this much beyond the walls, as the graph keeps single precision [um]."""
+
 
 @dataclass
 class Network:
@@ -73,6 +76,7 @@ class Network:
             np.concatenate(self.order),
             np.concatenate(self.cells),
             np.concatenate(self.rim),
+            np.arange(sum(len(block) for block in self.edges)),
         )
 
 
@@ -90,6 +94,7 @@ class Arrays:
         order: (E,) Strahler order.
         cells: (E, 2) tissue points on both sides of a capillary, in its own sheet; -1 for other vessels.
         rim: (E,) whether a capillary belongs to the ring around its sheet's FAZ.
+        number: (E,) the edge's number when the network was put together.
     """
 
     pos_um: NDArray[np.float64]
@@ -101,6 +106,7 @@ class Arrays:
     order: NDArray[np.int16]
     cells: NDArray[np.int64]
     rim: NDArray[np.bool_]
+    number: NDArray[np.int64]
 
     def select(self, keep: NDArray[np.bool_]) -> Arrays:
         """Only the edges where `keep` (E,) holds; nodes stay."""
@@ -114,29 +120,43 @@ class Arrays:
             self.order[keep],
             self.cells[keep],
             self.rim[keep],
+            self.number[keep],
         )
 
 
-def tidy(arrays: Arrays) -> Arrays:
-    """Remove edges that pass through others, then everything that ends blindly; repeat until neither is left."""
+def tidy(arrays: Arrays) -> tuple[Arrays, NDArray[np.int64]]:
+    """Remove edges that pass through others, then everything that ends blindly; repeat until neither is left.
+
+    Returns:
+        The network, and the pairs of its edges that touch at a joint.
+    """
     arrays = arrays.select(_alive(arrays))
-    pairs = touching_pairs(arrays.pos_um, arrays.edges, arrays.radius_um)
+    pairs = touching_pairs(arrays.pos_um, arrays.edges, arrays.radius_um, ROUNDING_UM)
+    return settle(arrays, pairs)
+
+
+def settle(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, NDArray[np.int64]]:
+    """`tidy` for a network whose touching pairs are known: taking edges away makes no new contacts."""
     while True:
-        # Taking edges away makes no new contacts, but can take away the joint that excused one.
+        # It can take away the joint that excused one, though.
         apart = pairs[~at_joint(pairs, arrays.pos_um, arrays.edges, arrays.radius_um)]
-        if len(apart) == 0:
-            return arrays
         keep = np.ones(len(arrays.edges), np.bool_)
         keep[_weaker(arrays, apart)] = False
-        kept = np.flatnonzero(keep)
-        kept = kept[_alive(arrays.select(keep))]
-        index = np.full(len(keep), -1)
-        index[kept] = np.arange(len(kept))
-        pairs = index[pairs]
-        pairs = pairs[(pairs >= 0).all(axis=1)]
-        keep[:] = False
-        keep[kept] = True
-        arrays = arrays.select(keep)
+        arrays, pairs = remove(arrays, pairs, keep)
+        if len(apart) == 0:
+            return arrays, pairs
+
+
+def remove(arrays: Arrays, pairs: NDArray[np.int64], keep: NDArray[np.bool_]) -> tuple[Arrays, NDArray[np.int64]]:
+    """Only the edges where `keep` (E,) holds, less what then ends blindly; `pairs` renumbered."""
+    kept = np.flatnonzero(keep)
+    kept = kept[_alive(arrays.select(keep))]
+    index = np.full(len(keep), -1)
+    index[kept] = np.arange(len(kept))
+    pairs = index[pairs]
+    left = np.zeros(len(keep), np.bool_)
+    left[kept] = True
+    return arrays.select(left), pairs[(pairs >= 0).all(axis=1)]
 
 
 def _weaker(arrays: Arrays, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
