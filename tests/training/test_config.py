@@ -104,6 +104,10 @@ def test_a_mixture_draws_programs_by_their_weights(index: RowIndex) -> None:
     assert shares == pytest.approx([0.75, 0.0, 0.125, 0.125], abs=0.02)
     with pytest.raises(UnknownName, match=r"did you mean 'program-\d'"):
         make_plan(index, DataTable(mixture={"program-O": 1.0}), optim())
+    lenient = DataTable(mixture={"program-O": 1.0, "program-1": 1.0}, missing="leave out")
+    left = make_plan(index, lenient, optim())
+    assert left.left_out == ("program-O",)
+    assert {str(index.program[rows[0]]) for rows in left.conversations} == {"program-1"}
 
 
 def test_a_curriculum_keeps_its_stages_and_shares(index: RowIndex) -> None:

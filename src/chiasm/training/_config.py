@@ -95,6 +95,8 @@ class DataTable(_Table):
     """Weight above 0 of each program (a name, or a pattern with *) or level; None takes every row equally often."""
     curriculum: tuple[StageTable, ...] = ()
     """Stages in order, instead of one mixture."""
+    missing: Literal["refuse", "leave out"] = "refuse"
+    """What to do with a program of the mixture that the dataset has no row of; what is left out is said."""
     turns: int = Field(default=1, ge=1, le=32)
     """Questions about the same images that are joined to one conversation: the image is read once for all of them."""
     max_tokens: int = Field(default=2048, ge=16)

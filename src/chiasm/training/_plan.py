@@ -33,10 +33,12 @@ class Plan:
     Attributes:
         conversations: For each conversation in order the rows that make it.
         steps: Optimiser steps.
+        left_out: Programs of the mixture that the dataset has no row of.
     """
 
     conversations: tuple[tuple[int, ...], ...]
     steps: int
+    left_out: tuple[str, ...] = ()
 
 
 def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: int = 1) -> Plan:
@@ -49,6 +51,10 @@ def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: i
         devices: Processes that train together.
     """
     mixtures = [(1.0, data.mixture)] if not data.curriculum else [(s.share, s.mixture) for s in data.curriculum]
+    left_out = sorted({name for _, mixture in mixtures for name in mixture or () if not _rows_of(index, name).any()})
+    if left_out and data.missing == "refuse":
+        known = {str(name) for name in (*index.program, *index.level) if name}
+        raise UnknownName("program or level in the mixture", left_out[0], known)
     weights = [(share, None if mixture is None else _row_weights(index, mixture)) for share, mixture in mixtures]
     per_step = optim.batch * optim.accumulate * devices
     steps = optim.steps if optim.steps is not None else _steps_of(index, data, weights, optim, per_step)
@@ -59,23 +65,24 @@ def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: i
         count = int(stop) * per_step - len(conversations)
         drawn = _draw(index, row_weights, data.turns, count, rng)
         conversations.extend(_by_length(drawn, index, optim.batch * devices, rng))
-    return Plan(tuple(conversations), steps)
+    return Plan(tuple(conversations), steps, tuple(left_out))
 
 
 def _row_weights(index: RowIndex, mixture: dict[str, float]) -> npt.NDArray[np.float64]:
     """(n,) weight of each row, >= 0: its program's weight shared among the program's rows."""
     weights = np.zeros(len(index))
-    programs = sorted({str(name) for name in index.program})
-    levels = sorted({str(name) for name in index.level if name})
-    for pattern, weight in mixture.items():
-        if pattern in levels:
-            hit = index.level == pattern
-        else:
-            hit = np.isin(index.program, [name for name in programs if fnmatchcase(name, pattern)])
-        if not hit.any():
-            raise UnknownName("program or level in the mixture", pattern, [*programs, *levels])
-        weights += hit * (weight / hit.sum())
+    for name, weight in mixture.items():
+        hit = _rows_of(index, name)
+        weights += hit * (weight / max(int(hit.sum()), 1))
     return weights
+
+
+def _rows_of(index: RowIndex, name: str) -> npt.NDArray[np.bool_]:
+    """(n,) the rows of a level, of a program, or of the programs that a pattern fits."""
+    if name in index.level:
+        return np.asarray(index.level == name)
+    fitting = [program for program in np.unique(index.program) if fnmatchcase(str(program), name)]
+    return np.asarray(np.isin(index.program, fitting))
 
 
 def _steps_of(

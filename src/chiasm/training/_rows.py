@@ -135,19 +135,24 @@ def scan_rows(store: RowStore) -> RowIndex:
     groups: dict[bytes, int] = {}
     columns: dict[str, list[Any]] = {name: [] for name in ("group", "program", "level", "characters", "sizes")}
     whole = hashlib.blake2b(digest_size=16)
+    shown: list[bytes] = []
+    digest = b""
+    sizes: tuple[tuple[int, int], ...] = ()
     for number, row in enumerate(store.raw()):
         where = f"row {number} ({row.get('case_id', 'no case_id')})"
         check_row(row, where)
-        digest = hashlib.blake2b(digest_size=16)
-        for image in row["images"]:
-            digest.update(_bytes_of(image))
+        images = [_bytes_of(image) for image in row["images"]]
+        if images != shown or not number:  # rows of one image follow each other: each is hashed once
+            shown = images
+            digest = hashlib.blake2b(b"".join(images), digest_size=16).digest()
+            sizes = tuple(_size_of(image, where) for image in images)
         text = _text_of(row)
-        whole.update(digest.digest() + text.encode())
-        columns["group"].append(groups.setdefault(digest.digest(), len(groups)))
+        whole.update(digest + text.encode())
+        columns["group"].append(groups.setdefault(digest, len(groups)))
         columns["program"].append(row.get("program") or "")
         columns["level"].append(row.get("level") or "")
         columns["characters"].append(len(text))
-        columns["sizes"].append(tuple(_size_of(image, where) for image in row["images"]))
+        columns["sizes"].append(sizes)
     return RowIndex(
         group=np.asarray(columns["group"], dtype=np.int64),
         program=np.asarray(columns["program"], dtype=np.str_),
@@ -236,9 +241,9 @@ def _opened(image: Mapping[str, Any]) -> Image.Image:
     return Image.open(io.BytesIO(_bytes_of(image)))
 
 
-def _size_of(image: Mapping[str, Any], where: str) -> tuple[int, int]:
+def _size_of(image: bytes, where: str) -> tuple[int, int]:
     try:
-        with Image.open(io.BytesIO(_bytes_of(image))) as opened:
+        with Image.open(io.BytesIO(image)) as opened:
             return opened.height, opened.width
     except OSError as error:
         msg = f"an image of {where} cannot be read ({error}); rebuild the dataset or remove the row"

@@ -46,6 +46,8 @@ class Run:
             quicken(bundle.model)
         self.collate = AnswerCollator(bundle.processor, max_tokens=recipe.data.max_tokens)
         self.plan = make_plan(index, recipe.data, recipe.optim, devices=_devices())
+        if self.plan.left_out:
+            say(f"the dataset has no row of {', '.join(self.plan.left_out)}: left out of the mixture")
 
     @property
     def done(self) -> bool:
