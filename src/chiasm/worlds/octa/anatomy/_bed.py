@@ -27,13 +27,11 @@ REACH_UM = 240.0
 FREE_ZONE_RADII_UM = (5.0, 9.0)
 FREE_ZONE_SHARE = (0.3, 1.0)
 """The capillary-free zone reaches its full width along vessels of 9 um and more; terminal ones have a third of it."""
-THINNING = 0.34
-"""Chance of a capillary at the rim to be missing, over `foveal_sparing` (tuned to the density profile)."""
 GRAIN_UM = 13.0
 """Tissue that is not in the zone lets its cell's border, the capillary, lie about this much farther out [um] (measured)."""
 RIM_GRAIN_UM = 6.0
 """The ring of capillaries lies this much outside the last tissue of the FAZ [um] (measured)."""
-RIM_BAND_UM = 110.0
+RIM_BAND_UM = 95.0
 """Capillaries arch along the rim of the FAZ within about this distance of it [um]."""
 
 
@@ -53,6 +51,9 @@ class SheetPlan:
         guidance: Weight of the artery-to-vein direction, 0-1; the rest is a smooth random direction.
         depth_um: Mean depth [um].
         faz_power: Its FAZ radius is the superficial one times `deep_faz_factor` to this power.
+        plateau_factor: Its density rises up to this many times `plateau_mm` from the fovea: 657 um in the superficial and
+            950 um in the deep plexus (TVST 2777986).
+        thinning: Chance of a capillary at the rim of its FAZ to be missing, over `foveal_sparing` (tuned to the profile).
     """
 
     layer: Layer
@@ -62,12 +63,14 @@ class SheetPlan:
     guidance: float
     depth_um: float
     faz_power: float
+    plateau_factor: float
+    thinning: float
 
 
 SHEETS = (
-    SheetPlan(Layer.SVC, 100, 45.0, 2.2, 0.85, 30.0, 0.0),
-    SheetPlan(Layer.ICP, 200, 76.0, 1.3, 0.5, 115.0, 0.4),
-    SheetPlan(Layer.DCP, 300, 74.0, 0.7, 0.2, 155.0, 1.0),
+    SheetPlan(Layer.SVC, 100, 45.0, 2.2, 0.85, 30.0, 0.0, 1.0, 0.3),
+    SheetPlan(Layer.ICP, 200, 76.0, 1.3, 0.5, 115.0, 0.75, 1.45, 0.42),
+    SheetPlan(Layer.DCP, 300, 74.0, 0.7, 0.2, 155.0, 1.0, 1.45, 0.42),
 )
 
 
@@ -127,11 +130,11 @@ def _spared(params: AnatomyParams, lattice: Lattice) -> Lattice:
 def _thinned(params: AnatomyParams, plan: SheetPlan, sheet: Sheet, rim: NDArray[np.float64]) -> Sheet:
     """The sheet with cells joined at random near the FAZ: fewest capillaries at its rim, as many as elsewhere at the plateau."""
     index, other = sheet.sides[:, 0], sheet.sides[:, 1]
-    plateau = params.plateau_mm * 1000.0
+    plateau = params.plateau_mm * 1000.0 * plan.plateau_factor
     distance = np.hypot(sheet.points_um[index, 0], sheet.points_um[index, 1])
     ramp = ((plateau - distance) / np.maximum(plateau - rim[index], 50.0)).clip(0.0, 1.0)
     draw = hash01(params.growth_seed, plan.stream + 30, index, other)
-    return cut(sheet, draw < THINNING * params.foveal_sparing * np.sqrt(ramp))
+    return cut(sheet, draw < plan.thinning * params.foveal_sparing * np.sqrt(ramp))
 
 
 def _mark_free_zones(

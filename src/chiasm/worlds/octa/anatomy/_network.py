@@ -130,7 +130,7 @@ def tidy(arrays: Arrays) -> tuple[Arrays, NDArray[np.int64]]:
     Returns:
         The network, and the pairs of its edges that touch at a joint.
     """
-    arrays = arrays.select(_alive(arrays))
+    arrays = arrays.select(_alive(arrays.edges, arrays.known_mmhg))
     pairs = touching_pairs(arrays.pos_um, arrays.edges, arrays.radius_um, ROUNDING_UM)
     return settle(arrays, pairs)
 
@@ -140,17 +140,19 @@ def settle(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, NDArray[np
     while True:
         # It can take away the joint that excused one, though.
         apart = pairs[~at_joint(pairs, arrays.pos_um, arrays.edges, arrays.radius_um)]
+        if len(apart) == 0:
+            return arrays, pairs
         keep = np.ones(len(arrays.edges), np.bool_)
         keep[_weaker(arrays, apart)] = False
         arrays, pairs = remove(arrays, pairs, keep)
-        if len(apart) == 0:
-            return arrays, pairs
 
 
 def remove(arrays: Arrays, pairs: NDArray[np.int64], keep: NDArray[np.bool_]) -> tuple[Arrays, NDArray[np.int64]]:
     """Only the edges where `keep` (E,) holds, less what then ends blindly; `pairs` renumbered."""
     kept = np.flatnonzero(keep)
-    kept = kept[_alive(arrays.select(keep))]
+    kept = kept[_alive(arrays.edges[kept], arrays.known_mmhg)]
+    if len(kept) == len(keep):
+        return arrays, pairs
     index = np.full(len(keep), -1)
     index[kept] = np.arange(len(kept))
     pairs = index[pairs]
@@ -167,9 +169,9 @@ def _weaker(arrays: Arrays, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.asarray(np.where(rank[one] < rank[two], one, two))
 
 
-def _alive(arrays: Arrays) -> NDArray[np.bool_]:
-    first, link = incidence(arrays.edges, len(arrays.pos_um))
-    return np.asarray(_without_dead_ends(arrays.edges, ~np.isnan(arrays.known_mmhg), first, link))
+def _alive(edges: NDArray[np.int64], known_mmhg: NDArray[np.float64]) -> NDArray[np.bool_]:
+    first, link = incidence(edges, len(known_mmhg))
+    return np.asarray(_without_dead_ends(edges, ~np.isnan(known_mmhg), first, link))
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -22,7 +22,7 @@ MURRAY_EXPONENT = 2.7
 `SIDE_RADIUS_UM`) macular vessels taper from about 14 um at 1.5 mm from the fovea to capillary calibre at the FAZ."""
 TERMINAL_RADIUS_UM = (4.2, 4.6)
 """Radius of a terminal arteriole and venule [um]."""
-SIDE_RADIUS_UM = 3.7
+SIDE_RADIUS_UM = 4.0
 """Every step of a vessel also feeds the bed by side vessels; together they count as one of this radius per step [um],
 so that calibre grows steadily towards the root."""
 ARCADE_END_RADIUS_UM = (12.0, 14.0)
@@ -33,7 +33,7 @@ FAZ_CLEARANCE_UM = 55.0
 
 # spacing of the attractors [um], share of them that is kept, and the rule: trunks, branches, twigs
 _GENERATIONS = (
-    (420.0, 1.0, Rule(1500.0, 480.0, 250.0, STEP_UM, 250, 0.6, 100.0, 1000, 0.8)),
+    (400.0, 1.0, Rule(1500.0, 450.0, 230.0, STEP_UM, 250, 0.6, 100.0, 1000, 0.8)),
     (230.0, 0.8, Rule(700.0, 230.0, 150.0, STEP_UM, 250, 0.45, 85.0, 24, 0.3)),
     (130.0, 0.5, Rule(330.0, 145.0, 120.0, FINE_STEP_UM, 60, 0.4, 60.0, 12, 0.0)),
 )
