@@ -165,7 +165,7 @@ def test_full_kappa(n: int, accuracy: float) -> None:
     draw, truth = grades(n, accuracy)
     found = coverage(draw, truth, 2000)
     print(f"kappa {n} {accuracy} (true {truth:.3f}): {found:.4f}")  # noqa: T201
-    assert 0.93 <= found <= 0.99  # wide near perfect agreement, as its docstring says
+    assert 0.93 <= found <= 0.99  # a union of intervals: wide rather than short, as its docstring says
 
 
 @pytest.mark.slow

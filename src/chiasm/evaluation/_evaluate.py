@@ -44,6 +44,7 @@ from chiasm.evaluation._pixels import (
 from chiasm.evaluation._question import Exam, ExamItem, Reply
 from chiasm.evaluation._settings import EvaluationOptions, claim_folder, provenance
 from chiasm.evaluation._warnings import warnings_of
+from chiasm.evaluation.robustness import StressOptions, StressRow, stress
 
 ANSWERS = "answers.jsonl"
 
@@ -63,6 +64,7 @@ class Outcome:
     pairs: tuple[Pair, ...]
     chains: dict[str, list[ChainRow]]
     """By model: where the first error of the reasoning happens; empty where the data hold no traces."""
+    robustness: tuple[StressRow, ...]
     warnings: tuple[str, ...]
 
 
@@ -180,8 +182,22 @@ def examine(models: Sequence[Model], exam: Exam, options: EvaluationOptions, cac
         rows=tuple(rows),
         pairs=tuple(pairs),
         chains={name: chain_table(marks[name]) for name in names},
+        robustness=tuple(row for m in models for row in _stressed(m, exam, options, cache)),
         warnings=tuple(warnings_of(exam, marks, names, answers, pairs, options)),
     )
+
+
+def _stressed(model: Model, exam: Exam, options: EvaluationOptions, cache: AnswerCache | None) -> list[StressRow]:
+    if not options.robustness:
+        return []
+    wanted = StressOptions(
+        tests=options.robustness,
+        severities=options.severities,
+        seed=options.seed,
+        batch_size=options.batch_size,
+        quiet=options.quiet,
+    )
+    return stress(model, exam, wanted, cache=cache)
 
 
 def _loaded(model: str | Model, options: EvaluationOptions) -> Model:

@@ -17,9 +17,11 @@ from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.evaluation._real import real_exam
+from chiasm.evaluation._semireal import semireal_exam
 from chiasm.questions import Key
-from chiasm.sources import split_source
+from chiasm.sources import Problem, read_octa500, split_source
 
+SEMI_REAL = "semi-real:"
 _COLUMNS = ("item_id", "case_id", "patient_id", "program", "level", "stage", "split", "question", "key", "images")
 _OPTIONAL = ("trace", "reasoning", "facts", "views", "findings", "evidence")
 
@@ -29,7 +31,8 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
 
     Args:
         spec: A folder that `chiasm build` wrote, a Parquet file with the same columns, or `octa500:PATH`,
-            `octa25k-faz:PATH`, `rossa:PATH`, `images:PATH`.
+            `octa25k-faz:PATH`, `rossa:PATH`, `images:PATH`, or `semi-real:PATH` (healthy eyes of OCTA-500 at PATH with
+            capillaries erased).
         split: Rows of this split only; None: "test" where there is one, else all. Not for real collections.
         limit: At most so many items, the first of each task in turn; None for all.
         seed: Of the wording of questions to real collections.
@@ -37,6 +40,11 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
     Raises:
         InvalidInput: Nothing of that name, a file without the columns, or nothing to ask.
     """
+    if spec.startswith(SEMI_REAL):
+        found: list[Problem] = []
+        cases = read_octa500(spec.removeprefix(SEMI_REAL), masks=False, on_problem=found.append)
+        exam = semireal_exam(cases, seed=seed)
+        return exam if limit is None else _first(exam, limit)
     source = split_source(spec)
     if source is not None:
         if split is not None:

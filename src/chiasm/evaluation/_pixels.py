@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
 from chiasm.case import Laterality
+from chiasm.errors import InvalidInput
 from chiasm.evaluation._cache import AnswerCache
 from chiasm.evaluation._controls import answer_for_class
 from chiasm.evaluation._question import ExamItem, Picture, Reply
@@ -115,7 +116,10 @@ def biomarker_replies(items: Sequence[ExamItem], cache: AnswerCache | None = Non
 
 
 def _by_rule(picture: Picture, fov_mm: float) -> Reply:
-    measured = measure_image(picture.array(), fov_mm, Laterality.UNKNOWN).biomarkers
+    try:
+        measured = measure_image(picture.array(), fov_mm, Laterality.UNKNOWN).biomarkers
+    except InvalidInput as error:
+        return Reply(None, problem=f"not measurable: {error}")
     if not measured.has("nonperfusion_fraction"):
         return Reply(None, problem="the non-perfused share could not be measured")
     share = min(max(measured.value("nonperfusion_fraction"), 0.0), 1.0)

@@ -33,6 +33,10 @@ class EvaluationOptions:
     """Whether models reason before they answer, or are asked for the answer at once."""
     max_tokens: int = 512
     """A longer reply is cut."""
+    robustness: tuple[str, ...] = ()
+    """Tests of `chiasm.evaluation.robustness.TESTS` to run as well; each asks every item several times more."""
+    severities: tuple[int, ...] = (1, 3, 5)
+    """Of corruptions, 1 to 5."""
     controls: bool = True
     """Whether to ask the model without and with a wrong image, and to run the baselines."""
     completeness: float = 0.95

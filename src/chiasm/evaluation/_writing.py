@@ -51,6 +51,7 @@ def report_json(evaluation: Evaluation) -> dict[str, Any]:
             for name, chain in o.chains.items()
             for row in chain
         ],
+        "robustness": [row.to_json() for o in evaluation.outcomes for row in o.robustness],
         "warnings": list(evaluation.warnings),
         "asking": [
             {

@@ -87,6 +87,8 @@ def _outcome(outcome: Outcome, evaluation: Evaluation) -> dict[str, Any]:
         "subgroups": _subgroups(outcome),
         "examples": {name: _examples(outcome, name, evaluation) for name in outcome.models},
         "chains": {name: (_chain_plot(rows), rows) for name, rows in outcome.chains.items() if rows},
+        "robustness": outcome.robustness,
+        "drops": [(name, _drops(outcome, name)) for name in outcome.models if outcome.robustness],
         "prompts": _prompts(outcome),
         "asking": {name: outcome.answers[name] for name in outcome.answers},
     }
@@ -155,6 +157,12 @@ def _detail(outcome: Outcome, name: str) -> dict[str, Any]:
         ]
         parts.append({"task": cell.task, "fov_mm": cell.fov_mm, "rows": rows, "plots": _plots(cell)})
     return {"name": name, "parts": parts}
+
+
+def _drops(outcome: Outcome, name: str) -> Markup:
+    rows = [r for r in outcome.robustness if r.model == name and r.metric == "score"]
+    lines = [Interval(f"{r.test}: {r.level}", r.difference, r.lo, r.hi, "", True) for r in rows]
+    return forest(lines, title=f"change of score of {name}", low=-1.0, high=1.0, reference=0.0) if lines else Markup("")
 
 
 def _chain_plot(rows: Sequence[ChainRow]) -> Markup:

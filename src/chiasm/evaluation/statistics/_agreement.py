@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, cluster_index, correlation, undefined
-from chiasm.evaluation.statistics._means import mean_score
+from chiasm.evaluation.statistics._estimate import Clusters, Estimate, cluster_index, combine, correlation, undefined
+from chiasm.evaluation.statistics._means import mean_score, proportion
 from chiasm.evaluation.statistics._resampling import jackknife
 
 Weights = Literal["quadratic", "linear", "none"]
@@ -28,10 +28,10 @@ def kappa(
 ) -> Estimate:
     """Cohen's kappa with weights (Cohen 1968); equal to scikit-learn's `cohen_kappa_score`.
 
-    Kappa is one minus the ratio of the observed to the expected disagreement. Its interval is the union of two. In the first,
-    the observed one has the interval of `mean_score`, which holds near zero, the expected one a clustered jackknife's, and
-    the ratio is bounded by MOVER with their correlation; it is good near perfect agreement, and is wide there. The second
-    is the jackknife of kappa on the atanh scale, good in the middle.
+    Kappa is one minus the ratio of the observed to the expected disagreement. Its interval is the union of three, and wide
+    rather than short: the jackknife of kappa on the atanh scale, good in the middle; and twice the ratio bounded by MOVER,
+    the observed disagreement taken as a mean cost (good near perfect agreement), and as a sum of shares by distance (good
+    where the rarest disagreements weigh most).
 
     Args:
         truth: (N,) grades 0 .. n_grades - 1.
@@ -73,14 +73,32 @@ def kappa(
     whole = jackknife(statistic, kept, clusters=index, scale="atanh")
     if not (seen.defined and expected.defined and whole.defined):
         return undefined("kappa needs two grades in use and two patients", index, n=int(kept.sum()))
-    rho = correlation(seen, expected)
+    stepwise = _by_exceedance(np.where(kept, np.abs(rows - columns), math.nan), cost[0], index)
 
     def limits(level: float) -> tuple[float, float]:
-        low, high = _ratio_limits((seen.value, *seen.interval(level)), (expected.value, *expected.interval(level)), rho)
-        other = whole.interval(level)
-        return max(-1.0, min(1 - high, other[0])), min(1.0, max(1 - low, other[1]))
+        found = [whole.interval(level)]
+        for top in (seen, stepwise):
+            rho = correlation(top, expected)
+            low, high = _ratio_limits(
+                (top.value, *top.interval(level)), (expected.value, *expected.interval(level)), rho
+            )
+            found.append((1 - high, 1 - low))
+        return max(-1.0, min(f[0] for f in found)), min(1.0, max(f[1] for f in found))
 
-    return replace(whole, limits=limits, method=f"{weights} kappa: union of MOVER ratio and {whole.method}")
+    return replace(whole, limits=limits, method=f"{weights} kappa: union of two MOVER ratios and {whole.method}")
+
+
+def _by_exceedance(distance: NDArray[np.float64], cost: NDArray[np.float64], index: NDArray[np.intp]) -> Estimate:
+    """The mean cost as a weighted sum of the shares that are at least d grades off.
+
+    A distance that nobody reached still has an upper limit; that is what keeps the lower limit of kappa honest, because the
+    rarest disagreements weigh most.
+    """
+    shares = [
+        proportion(np.where(np.isnan(distance), math.nan, distance >= d), clusters=index, part=True)
+        for d in range(1, len(cost))
+    ]
+    return combine(shares, np.diff(cost).tolist(), n=shares[0].n, n_unscored=shares[0].n_unscored)
 
 
 def _ratio_limits(top: tuple[float, float, float], base: tuple[float, float, float], rho: float) -> tuple[float, float]:
