@@ -69,7 +69,7 @@ class FakeMaker:
         _misbehave(patient.number, self.plan.world_config.get("raise"))
         squares = [tuple(int(x) for x in rng.integers(2, SIZE - 12, 2)) for _ in range(STAGES.index(patient.stage))]
         noise = int(rng.integers(2**31))
-        for tag in ("", *self.plan.twins):
+        for tag in ("", *(self.plan.twins if squares else ())):
             yield _case(patient, squares, noise, tag)
 
 

@@ -130,8 +130,8 @@ class Case(Record):
         """
         try:
             data = json.loads(text)
-        except ValueError as error:
-            msg = f"a case must be JSON: {error}"
+        except (ValueError, RecursionError) as error:
+            msg = f"a case must be JSON, nested no deeper than a case is: {error}"
             raise InvalidInput(msg) from error
         if not isinstance(data, dict) or data.get("schema_version") != CASE_SCHEMA_VERSION:
             found = data.get("schema_version") if isinstance(data, dict) else type(data).__name__

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import itertools
 import json
 from collections import Counter
@@ -26,8 +25,7 @@ from chiasm.corpus._schema import ITEMS, JSON_COLUMNS
 from chiasm.errors import InvalidInput
 from chiasm.questions import ChoiceAnswer, Key, Trace, language, score, write_answer
 from chiasm.questions.language import shown_slots
-
-MAX_PIXELS = 64_000_000
+from chiasm.sources import load_image
 
 
 @dataclass
@@ -101,7 +99,7 @@ class _RowCheck:
             self.found.patients.add(patient)
         if columns.item:
             self.found.item_ids.append(str(self.row[columns.item]))
-        sizes = self._images(patient)
+        sizes = self._images(patient, ours=ours)
         if columns.question:
             digest = hashlib.sha256(b"".join(self._image_digests) + str(self.row[columns.question]).encode()).digest()
             self.found.asked.append(digest)
@@ -123,7 +121,7 @@ class _RowCheck:
     def _tell(self, rule: str, message: str) -> None:
         self.found.problems.add(rule, self.where, message)
 
-    def _images(self, patient: str) -> list[tuple[int, int]]:
+    def _images(self, patient: str, *, ours: bool) -> list[tuple[int, int]]:
         """Decode and fingerprint each image; sizes are (height, width)."""
         sizes: list[tuple[int, int]] = []
         self._image_digests: list[bytes] = []
@@ -137,29 +135,23 @@ class _RowCheck:
             if views and i < len(views) and views[i].get("sha256") not in (None, digest.hex()):
                 self._tell("image", f"image {i} does not match its hash in views")
             try:
-                with Image.open(io.BytesIO(data)) as image:
-                    size = (image.height, image.width)
-                    if size[0] * size[1] > MAX_PIXELS:
-                        self._tell(
-                            "image", f"image {i} is {size[1]} x {size[0]} px, over the limit of {MAX_PIXELS:,} px"
-                        )
-                        continue
-                    if image.mode not in ("L", "RGB"):
-                        self._tell("image", f"image {i} is of mode {image.mode}; 8-bit gray (L) or RGB is expected")
-                    sizes.append(size)
-                    if self.found.image_sha and self.found.image_sha[-1] == digest:
-                        continue  # rows of one image follow each other
-                    image.load()
-                    self._fingerprint(image, digest, patient)
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-                self._tell("image", f"image {i} does not decode: {type(error).__name__}: {error}")
+                loaded = load_image(data, channels="rgb")
+            except InvalidInput as error:
+                self._tell("image", f"image {i}: {error}")
+                continue
+            if ours and loaded.notes:
+                self._tell("image", f"image {i} is not plain 8-bit: {'; '.join(loaded.notes)}")
+            sizes.append((loaded.pixels.shape[0], loaded.pixels.shape[1]))
+            if not self.found.image_sha or self.found.image_sha[-1] != digest:  # rows of one image follow each other
+                self._fingerprint(loaded.pixels, digest, patient)
         return sizes
 
-    def _fingerprint(self, image: Image.Image, digest: bytes, patient: str) -> None:
-        gray = np.asarray(image.convert("L"))
+    def _fingerprint(self, pixels: NDArray[np.uint8], digest: bytes, patient: str) -> None:
+        picture = Image.fromarray(pixels).convert("L")
+        gray = np.asarray(picture)
         self.found.image_sha.append(digest)
         self.found.image_patient.append(patient)
-        self.found.image_print.append(fingerprint(image))
+        self.found.image_print.append(fingerprint(picture))
         self.found.image_mean_sd.append((float(gray.mean()), float(gray.std())))
         self.found.image_where.append(self.where)
         if gray.min() == gray.max():
@@ -184,7 +176,7 @@ class _RowCheck:
         for name in JSON_COLUMNS:
             try:
                 json.loads(self.row[name])
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 self._tell("columns", f"{name} is not JSON: {error}")
 
     def _answer(self) -> None:

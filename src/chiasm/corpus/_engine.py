@@ -20,7 +20,7 @@ from chiasm.corpus._plan import Plan
 from chiasm.corpus._workshop import OpenWorkshop, Workshop
 from chiasm.errors import ChiasmError
 
-_LOSSES_ALLOWED = 3
+_LOSSES_ALLOWED = 2
 """Times that the pool may lose a worker before the build gives up: a part that kills its worker would do so forever."""
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pydantic import ValidationError
+
 from chiasm.case import Mask, terms
+from chiasm.errors import InvalidInput
 
 
 class Coco:
@@ -69,7 +72,11 @@ def _place(finding: dict[str, Any]) -> dict[str, Any] | None:
         corners = [col0, row0, col1, row0, col1, row1, col0, row1]
         area = (row1 - row0) * (col1 - col0)
         return {"segmentation": [corners], "bbox": _xywh(box), "area": area}
-    mask = Mask(size=tuple(finding["mask_size"]), counts=finding["mask_counts"])
+    try:
+        mask = Mask(size=tuple(finding["mask_size"]), counts=finding["mask_counts"])
+    except ValidationError as error:
+        msg = f"finding {finding['finding_id']} has a malformed mask: {error.errors()[0]['msg']}; run chiasm check"
+        raise InvalidInput(msg) from error
     area = mask.area
     if area == 0:
         return None

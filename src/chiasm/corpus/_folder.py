@@ -30,6 +30,7 @@ from chiasm.errors import ChiasmError, Conflict
 
 STATE = ".chiasm"
 _TMP = f"{STATE}/tmp"
+_WRITTEN = (STATE, _TMP, f"{STATE}/parts", f"{STATE}/shards", "data", "graphs", "figures", "images")
 
 
 class Folder(Protocol):
@@ -83,8 +84,17 @@ class LocalFolder:
 
     @classmethod
     def to_write(cls, root: Path) -> LocalFolder:
-        """The folder, made if it is not there."""
+        """The folder, made if it is not there.
+
+        Raises:
+            Conflict: A folder that would be written into is a symbolic link: a data set from elsewhere may not lead writing
+                and sweeping out of its own folder.
+        """
         folder = cls(root)
+        for name in _WRITTEN:
+            if (root / name).is_symlink():
+                msg = f"{root / name} is a symbolic link, which a build would write through: remove it, or choose another folder"
+                raise Conflict(msg)
         (root / _TMP).mkdir(parents=True, exist_ok=True)
         return folder
 

@@ -8,9 +8,9 @@ import platform
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 import chiasm
 from chiasm.corpus._folder import Folder
@@ -30,7 +30,8 @@ class _Record(BaseModel):
 class FileRecord(_Record):
     """A file of the data set."""
 
-    name: str
+    name: Annotated[str, Field(pattern=r"^(data|graphs)/[A-Za-z0-9_]+-[0-9]{5}\.parquet$")]
+    """Relative to the data set's folder; a manifest can name nothing else."""
     rows: int
     size: int
     """Bytes."""
@@ -109,7 +110,7 @@ def read_manifest(folder: Folder) -> Manifest | None:
     try:
         data = json.loads(folder.read(MANIFEST))
         found = data["schema_version"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         msg = f"{folder.url}/{MANIFEST} is not a manifest of this program: {type(error).__name__} {error}"
         raise InvalidInput(msg) from error
     if found != SCHEMA_VERSION:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
@@ -80,19 +80,27 @@ class OctaMaker:
         yield world.render(_with_twins(world.sample(rng), self._plan.twins))
 
     def _request(self, **fields: Any) -> OctaRequest:
-        try:
-            return OctaRequest.model_validate({**self._plan.world_config, **fields})
-        except ValidationError as error:
-            told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']}" for e in error.errors())
-            msg = f"the octa world cannot make this: {told}"
-            raise InvalidInput(msg) from error
+        return _checked(OctaRequest, {**self._plan.world_config, **fields})
+
+
+_Record = TypeVar("_Record", OctaRequest, Shot)
+
+
+def _checked(kind: type[_Record], fields: dict[str, Any]) -> _Record:
+    """A record of the world, or every rule of the world that its fields break."""
+    try:
+        return kind.model_validate(fields)
+    except ValidationError as error:
+        told = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}, got {e['input']}" for e in error.errors())
+        msg = f"the octa world cannot make this: {told}"
+        raise InvalidInput(msg) from error
 
 
 def _shot(laterality: str, visit: int, profile: str | None, slab: str, *, artefacts: bool) -> Shot:
     fields: dict[str, Any] = {"laterality": laterality, "visit": visit, "slab": slab}
     if profile is not None:
         fields["profile"] = profile
-    return Shot.model_validate(fields | {"artefacts": "profile" if artefacts else "none"})
+    return _checked(Shot, fields | {"artefacts": "profile" if artefacts else "none"})
 
 
 def _with_twins(params: OctaParams, families: tuple[str, ...]) -> OctaParams:
