@@ -16,6 +16,7 @@ from chiasm.questions.reading._syntax import (
     COUNT_AFTER,
     COUNT_SIGN,
     COUNT_VERB,
+    CUE_FOLLOWS,
     DIRECTION,
     DISTANCE,
     LENGTH,
@@ -123,9 +124,11 @@ def cue_at(sentence: Sentence, mark: Mark, start: int) -> str:
     between = sentence.text[before[-1].end : mark.start] if before else ""
     if before and OTHERS.search(between) is None:
         return before[-1].value
-    after = [c for c in sentence.of("cue") if mark.end <= c.start <= mark.end + 14]
-    if after and re.fullmatch(r"[ ,(]*(?:for |in |is |being )?(?:the )?", sentence.text[mark.end : after[0].start]):
-        return after[0].value
+    for cue in sentence.of("cue"):
+        if mark.end <= cue.start <= mark.end + LONGEST_GAP and CUE_FOLLOWS.fullmatch(
+            sentence.text[mark.end : cue.start]
+        ):
+            return cue.value
     return ""
 
 

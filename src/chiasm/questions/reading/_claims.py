@@ -15,16 +15,19 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple
 
 from chiasm.questions._sectors import ANATOMICAL, from_anatomical
-from chiasm.questions.reading._attributes import COUNTED, FAZ, Said, adjectives, counts, counts_after, measures, sectors
+from chiasm.questions.reading._attributes import COUNTED, FAZ, Said, adjectives, counts, measures, sectors
 from chiasm.questions.reading._lexicon import normalise
 from chiasm.questions.reading._marks import LONGEST, Mark, Sentence, read_sentences
 from chiasm.questions.reading._syntax import (
     CONDITION,
     COUNT_FOLLOWS,
     COUNT_OPENS,
+    COUNT_TOPIC,
     HYPOTHETICAL,
     NOT_AFTER,
     NOT_BEFORE,
+    OF_THEM,
+    PART,
     SPEAKS,
     UNJUDGED,
 )
@@ -50,6 +53,8 @@ class Reading(NamedTuple):
 
 
 Eye = Literal["OD", "OS", "unknown", "none"]
+FRAGMENT: Final = 3
+"""So few words without a finding are taken to speak of the last one: "moderate in extent"."""
 LESIONS: Final = (*COUNTED, "vascular tortuosity")
 
 
@@ -181,7 +186,12 @@ def _read_topic(sentence: Sentence, state: _State) -> None:
     cue = any(c.value in ("largest", "nearest") for c in sentence.of("cue"))
     topic = state.lesion if cue and state.topic == FAZ else state.topic
     agrees = re.match(r"yes\b", text) is not None
-    if not topic or not (sentence.of("number", "sector", "postneg", "cue") or agrees or SPEAKS.match(text)):
+    if not topic or not (
+        sentence.of("number", "sector", "postneg", "cue")
+        or agrees
+        or SPEAKS.match(text)
+        or len(text.split()) <= FRAGMENT
+    ):
         return
     told = {c.attribute for c in state.claims if c.subject == topic}
     if sentence.of("postneg") and "present" not in told and topic in LESIONS:
@@ -200,7 +210,8 @@ def _count_topic(sentence: Sentence, topic: str, state: _State) -> list[Mark]:
     for n in sentence.of("number"):
         bare = n.unit is None and n.shape == "value" and n.number == int(n.number) and topic in COUNTED
         opens = COUNT_OPENS.fullmatch(text[: n.start]) is not None and COUNT_FOLLOWS.match(text[n.end :]) is not None
-        if bare and (opens or counts_after(text, 0, n)):
+        of_them = OF_THEM.match(text[n.end :]) is not None
+        if bare and (opens or ((of_them or not PART.match(text[n.end :])) and COUNT_TOPIC.search(text[: n.start]))):
             state.add(topic, Said("present", n.number > 0))
             if n.number:
                 state.add(topic, Said("count", int(n.number)))

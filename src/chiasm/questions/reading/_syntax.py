@@ -77,6 +77,11 @@ COUNT_VERB: Final = _pattern(
 )
 COUNT_AFTER: Final = _pattern(r" (?:in number|in total|in all|altogether|overall)")
 COUNT_OPENS: Final = _pattern(r"(?:(?:yes|plenty)[, ]+)?(?:a |about |around )*")
+COUNT_TOPIC: Final = _pattern(
+    r"\b(?:there (?:is|are)|counts?|counted|number(?:s|ing)?|totals?|see|find|found|shows?|amounts? to)[ :,=]*(?:of |at |is |to )?",
+    _ABOUT,
+    "$",
+)
 COUNT_FOLLOWS: Final = _pattern(r" (?:can|are|is|were|in total|have|of them can|found|seen|visible|present)\b|$")
 APPROXIMATE: Final = _pattern(
     r"(?:\b(?:about|around|roughly|approx(?:imately)?|some|circa|ca|nearly|almost|perhaps|maybe|or so|estimated)|~|≈)\s*$"
@@ -104,6 +109,9 @@ ROUNDNESS_AFTER: Final = _pattern(r"[ )]*(?:in |of )?circularity")
 BORDER: Final = _pattern(
     r" (?:border|edge|margin|rim|side) of (?:the |this |that )?(?:largest |main )?",
     r"(?:drop-?out|non-?perf|flow|isch|patch|faz|foveal av|area)",
+)
+CUE_FOLLOWS: Final = _pattern(
+    r"[ ,(]*(?:for |in |is |being )?(?:the )?|[a-z ]{0,45}\b(?:lies|sits|is|is found) (?:the )?"
 )
 OTHERS: Final = _pattern(r"\b(?:others?|rest|remaining|second|further|smaller ones?|more|also)\b")
 
