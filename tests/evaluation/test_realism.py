@@ -42,7 +42,8 @@ def test_files_are_written_with_pictures(report):
 def test_samples_of_one_source_cannot_be_told_apart():
     table, names = feature_table([texture(i) for i in range(48)])
     found = judge_tables(table[:24], table[24:], names)
-    assert found.auc["forest"].lo <= 0.5 <= found.auc["forest"].hi
+    # Cross-validation of equal classes tends below 0.5: each held-out image was the rarer one in training.
+    assert found.auc["forest"].lo <= 0.5
     assert found.ks_mean < 0.3
 
 

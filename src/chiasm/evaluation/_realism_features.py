@@ -83,12 +83,12 @@ def _spectrum(grey: Image, _: NDArray[np.uint8]) -> dict[str, float]:
     power = np.abs(np.fft.fft2((grey - grey.mean()) * window)) ** 2 / (window**2).sum()
     row, col = np.abs(np.fft.fftfreq(n))[:, None], np.abs(np.fft.fftfreq(m))[None]
     radius = np.hypot(row, col)
-    edges = np.concatenate([np.geomspace(0.006, 0.5, 13), [0.71]])
+    edges = np.concatenate([np.geomspace(max(0.006, 1.4 / min(n, m)), 0.5, 13), [0.71]])
     out = {}
     for low, high in itertools.pairwise(edges):
         out[f"band {low:.3f}"] = np.log10(power[(radius >= low) & (radius < high)].mean() + 1e-12)
     angle = np.arctan2(np.broadcast_to(row, radius.shape), np.broadcast_to(col, radius.shape))
-    for name, low, high in (("low", 0.01, 0.05), ("middle", 0.05, 0.2), ("high", 0.2, 0.5)):
+    for name, low, high in (("low", max(0.01, 0.9 / min(n, m)), 0.05), ("middle", 0.05, 0.2), ("high", 0.2, 0.5)):
         ring = (radius >= low) & (radius < high)
         along, across = ring & (angle < np.pi / 8), ring & (angle > 3 * np.pi / 8)
         out[f"rows over columns {name}"] = np.log10(power[across].mean() / power[along].mean())

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+from imaging_phantoms import lattice_eye
+
+from chiasm.errors import InvalidInput
+from chiasm.worlds.octa.imaging import calibrate, image, inspect_images, load_profile, sample_imaging, write_calibration
+from chiasm.worlds.octa.imaging._calibrate import distribution_distances
+from chiasm.worlds.octa.imaging._statistics import image_statistics, statistic_names
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    """Ten synthetic images."""
+    eye, profile = lattice_eye(), load_profile("rtvue-xr-3mm")
+    draw = [sample_imaging(np.random.default_rng(i), profile, size_px=128, artefacts="none") for i in range(10)]
+    return [image(eye, params).pixels for params in draw]
+
+
+def test_each_faulty_image_is_named_with_its_reason(pixels):
+    good = pixels[0]
+    annotated = np.repeat(good[..., None], 3, axis=2).copy()
+    annotated[10:20, 10:40] = (255, 255, 0)
+    faulty = {
+        "a.png": (good[:100], "128x128"),
+        "b.png": (annotated, "colour"),
+        "c.png": (good.astype(np.uint16) * 257, "uint16"),
+        "d.png": (255 - good, "inverted"),
+        "e.png": (np.full_like(good, 3), "near-empty"),
+    }
+    names = [*(f"{i}.png" for i in range(10)), *faulty]
+    found = inspect_images([*pixels, *(p for p, _ in faulty.values())], names)
+    assert [p.name for p in found] == list(faulty)
+    for problem in found:
+        assert faulty[problem.name][1] in problem.reason
+
+
+def test_faulty_images_stop_a_calibration_unless_told_otherwise(pixels):
+    start = load_profile("rtvue-xr-3mm")
+    with pytest.raises(InvalidInput, match="image 10: near-empty"):
+        calibrate([*pixels, np.zeros((128, 128), np.uint8)], [lattice_eye()], start, name="x")
+    with pytest.raises(InvalidInput, match="at least 10 usable images, got 9"):
+        calibrate([*pixels[:9], np.zeros((128, 128), np.uint8)], [lattice_eye()], start, name="x", use_the_rest=True)
+
+
+def test_statistics_have_names_and_are_finite(pixels):
+    values = image_statistics(pixels[0])
+    assert len(values) == len(statistic_names())
+    assert np.isfinite(values).all()
+
+
+def test_equal_samples_have_no_distance(pixels):
+    table = np.array([image_statistics(p) for p in pixels])
+    assert distribution_distances(table, table).max() == 0
+
+
+def test_report_escapes_and_shows(tmp_path, pixels):
+    from chiasm.worlds.octa.imaging import Calibration, ImageProblem
+
+    profile = load_profile("rtvue-xr-3mm").model_copy(update={"size_px": 128})
+    result = Calibration(
+        profile, profile, {"grain": 1.0}, {"grain": 0.5}, (("grain", "a", 0.5),),
+        (ImageProblem(10, "<b>.png", "near-empty"),), 10, 3, 1.0,
+    )  # fmt: skip
+    files = write_calibration(result, tmp_path / "p.toml", pixels, [lattice_eye()])
+    assert [f.suffix for f in files] == [".toml", ".json", ".html", ".png"]
+    assert all(f.stat().st_size > 100 for f in files)
+    assert "&lt;b&gt;.png" in files[2].read_text()
+    assert load_profile(files[0]) == profile
+
+
+@pytest.mark.slow
+def test_calibration_moves_towards_a_hidden_profile():
+    start = load_profile("rtvue-xr-3mm")
+    hidden = start.evolve(psf_um=start.mean("psf_um") * 1.4, gamma=start.mean("gamma") * 0.8, tissue_level=0.05)
+    real_eyes = [lattice_eye(seed=i) for i in range(12)]
+    real = [
+        image(eye, sample_imaging(np.random.default_rng([1, i]), hidden, size_px=160, artefacts="none")).pixels
+        for i, eye in enumerate(real_eyes)
+    ]
+    eyes = [lattice_eye(seed=100 + i) for i in range(6)]
+    result = calibrate(real, eyes, start, name="found", rounds=3)
+    assert sum(result.after.values()) < 0.6 * sum(result.before.values())
