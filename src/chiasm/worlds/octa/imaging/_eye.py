@@ -70,6 +70,8 @@ class Eye:
     Attributes:
         graph: Perfused vessels; positions in the field's own micrometres.
         blobs: Perfused ellipses.
+        bed: The healthy vessels, which give unresolved capillaries their direction; None takes `graph`. Twins share one bed, so
+            that they differ at the lesion alone.
         fovea_um: (row, col) of the foveal centre [um]; may lie outside the field.
         faz_radius_um: Radius of the disc with the area of the healthy foveal avascular zone [um]; the pit scales with it, and
             does not grow when disease enlarges the zone.
@@ -79,6 +81,7 @@ class Eye:
     fovea_um: tuple[float, float]
     faz_radius_um: float
     blobs: Blobs = field(default_factory=Blobs.none)
+    bed: VesselGraph | None = None
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.faz_radius_um) and self.faz_radius_um > 0):

@@ -61,7 +61,7 @@ def project(eye: Eye, params: ImagingParams) -> Flow:
     blobs = eye.blobs.select(np.isin(eye.blobs.layer, [int(layer) for layer in layers]))
     if len(blobs):
         wide = np.maximum(wide, render_blobs(blobs, graph.fov_um, params.size_px))
-    return Flow(wide, superficial, deep, cell_directions(graph))
+    return Flow(wide, superficial, deep, cell_directions(eye.bed or graph))
 
 
 def speed_contrast(graph: VesselGraph, saturation_mm_s: float) -> NDArray[np.float32]:
