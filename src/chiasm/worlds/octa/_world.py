@@ -160,7 +160,9 @@ def twin(params: OctaParams, family: str) -> OctaParams:
 
 def grow_eyes(params: OctaParams) -> list[Eye]:
     """The patient's eyes as the scanner meets them, with their disease: what `imaging.image` and calibration take."""
-    return [_scanned(apply_pathology(_grown(e.anatomy.model_dump_json()), e.pathology)) for e in params.eyes]
+    return [
+        _scanned(anatomy, apply_pathology(anatomy, e.pathology)) for e in params.eyes for anatomy in [_grown_for(e)]
+    ]
 
 
 @lru_cache(maxsize=4)
@@ -170,11 +172,11 @@ def _grown(anatomy_json: str) -> Anatomy:
 
 def _expose(eye: EyeVisit) -> tuple[list[Exposed], DiseasedEye]:
     """Every scan of one eye, beside the healthy twin's image that says what can be seen."""
-    anatomy = _grown(eye.anatomy.model_dump_json())
+    anatomy = _grown_for(eye)
     diseased = apply_pathology(anatomy, eye.pathology)
-    target = _scanned(diseased)
+    target = _scanned(anatomy, diseased)
     bare = eye.pathology.without_all()
-    healthy = _scanned(apply_pathology(anatomy, bare)) if diseased.lesions else None
+    healthy = _scanned(anatomy, apply_pathology(anatomy, bare)) if diseased.lesions else None
     out = []
     for scan in eye.scans:
         given = Exposure(*scan.exposure) if scan.exposure else None
@@ -184,8 +186,15 @@ def _expose(eye: EyeVisit) -> tuple[list[Exposed], DiseasedEye]:
     return out, diseased
 
 
-def _scanned(eye: DiseasedEye) -> Eye:
-    return Eye(graph=eye.graph, blobs=eye.blobs, fovea_um=eye.fovea_um, faz_radius_um=eye.pit_radius_um)
+def _grown_for(eye: EyeVisit) -> Anatomy:
+    return _grown(eye.anatomy.model_dump_json())
+
+
+def _scanned(anatomy: Anatomy, eye: DiseasedEye) -> Eye:
+    """What the scanner meets; the pit and the bed are the healthy eye's, so that twins differ at the lesion alone."""
+    return Eye(
+        graph=eye.graph, blobs=eye.blobs, fovea_um=eye.fovea_um, faz_radius_um=eye.pit_radius_um, bed=anatomy.graph
+    )
 
 
 def _view(eye: EyeVisit, scan: Scan, exposed: Exposed) -> View:
