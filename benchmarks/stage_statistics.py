@@ -44,6 +44,7 @@ TRUTH = (
     "vessel_diameter_index",
     "intercapillary_distance",
 )
+DENSITIES = ("vessel_area_density", "skeleton_density")
 TERMS = ("capillary dropout", "microaneurysm", "intraretinal microvascular abnormality", "neovascularization")
 
 
@@ -79,6 +80,12 @@ def measure_eye(seed: int, stage_index: int, k: int, fov_mm: float, images: bool
     coverage = np.minimum(render_capsules(eye.graph, size_px, edges=svc), 1)
     measured = measure_masks(coverage, fov_mm, faz=zone)
     row |= {f"svc {name}": _value(measured, name) for name in TRUTH}
+    if eye.lesions:
+        bare = np.minimum(
+            render_capsules(anatomy.graph, size_px, edges=select_edges(anatomy.graph, layers=(Layer.SVC,))), 1
+        )
+        twin = measure_masks(bare, fov_mm)
+        row |= {f"lost {name} %": 100 * (1 - row[f"svc {name}"] / _value(twin, name)) for name in DENSITIES}
     if images:
         profile = load_profile("rtvue-xr-3mm" if fov_mm < 5 else "rtvue-xr-6mm")
         scan = sample_imaging(rng, profile, fov_mm=fov_mm, artefacts="none", slab="inner")
@@ -90,8 +97,8 @@ def measure_eye(seed: int, stage_index: int, k: int, fov_mm: float, images: bool
 
 def report(rows: list[dict[str, float]]) -> None:
     """Means, standard deviations and kappas."""
-    names = [name for name in rows[0] if name != "stage"]
-    values = {name: np.array([row[name] for row in rows]) for name in names}
+    names = [name for name in rows[-1] if name != "stage"]
+    values = {name: np.array([row.get(name, 0.0) for row in rows]) for name in names}
     truth = np.array([int(row["stage"]) for row in rows])
     healthy = truth == 0
     print(f"{'':<34}" + "".join(f"{s:>22}" for s in STAGES) + f"{'kappa':>8}")

@@ -23,9 +23,8 @@ def apply_pathology(anatomy: Anatomy, params: PathologyParams) -> DiseasedEye:
     """
     pit = _radius_um(anatomy.faz_outline_um)
     if not any(params.has(family) for family in FAMILIES):
-        return DiseasedEye(
-            anatomy.graph, Blobs.none(), anatomy.fovea_um, pit, pit, anatomy.faz_outline_um.astype(np.float64), ()
-        )
+        graph, outline = anatomy.graph, np.asarray(anatomy.faz_outline_um, dtype=np.float64)
+        return DiseasedEye(graph, graph, Blobs.none(), anatomy.fovea_um, pit, pit, outline, ())
     warp = _tortuosity.warp(anatomy, params.tortuosity) if params.has("tortuosity") else None
     ground = Ground.of(anatomy, warp)
     changes, faz_loss = _changes(ground, params)
@@ -36,6 +35,7 @@ def apply_pathology(anatomy: Anatomy, params: PathologyParams) -> DiseasedEye:
     blobs = next((c.blobs for c in shown if c.blobs is not None), Blobs.none())
     return DiseasedEye(
         graph=graph,
+        healthy=anatomy.graph,
         blobs=blobs,
         fovea_um=anatomy.fovea_um,
         faz_radius_um=_radius_um(outline),
@@ -63,7 +63,7 @@ def _changes(ground: Ground, params: PathologyParams) -> tuple[list[Change], NDA
         _microaneurysm.apply(ground, params.microaneurysm, sites, no_site),
         _irma.apply(ground, params.irma, shunts, no_shunt),
         _neovascularization.apply(ground, params.neovascularization, roots, no_root),
-        _tortuosity.apply(ground, params.tortuosity),
+        _tortuosity.apply(ground, params.tortuosity, _microaneurysm.moved(params.microaneurysm, sites, ground)),
     ], faz_loss
 
 

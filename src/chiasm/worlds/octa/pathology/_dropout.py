@@ -21,15 +21,15 @@ from chiasm.case import Layer, Quantity, Record
 from chiasm.errors import InvalidInput
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy import AnatomyParams
+from chiasm.worlds.octa.anatomy._bed import SHEETS
 from chiasm.worlds.octa.anatomy._lattice import hash01
-from chiasm.worlds.octa.anatomy._sheet import LABEL_ARTERY, LABEL_VEIN
-from chiasm.worlds.octa.pathology._faz import FazParams, planned_rim_um
-from chiasm.worlds.octa.pathology._ground import Change, Ground
+from chiasm.worlds.octa.pathology._faz import FazParams, planned_rim_um, within
+from chiasm.worlds.octa.pathology._ground import Change, Ground, draw_segments
 from chiasm.worlds.octa.pathology._lesion import Lesion, Patch
-from chiasm.worlds.octa.pathology._loss import CAPILLARY_LAYERS, interior, thin_out, whole_cells
+from chiasm.worlds.octa.pathology._loss import interior, thin_out, tissue_lost
 from chiasm.worlds.octa.pathology._severity import Severity
 from chiasm.worlds.octa.pathology._territory import MARGIN_UM, STEP_UM, grow_territories
-from chiasm.worlds.octa.pathology._warp import bilinear
+from chiasm.worlds.octa.pathology._warp import Warp, bilinear
 
 TERM: Final = "capillary dropout"
 FINE_UM: Final = 10.0
@@ -119,12 +119,13 @@ def plan(ground: Ground, params: DropoutParams, faz: FazParams) -> DropoutPlan:
         return DropoutPlan(removed, Patch((0.0, 0.0), STEP_UM, np.zeros((2, 2), np.bool_)))
     starts = np.array([ground.place(t.row_um, t.nasal_um) for t in params.territories])
     weight = np.array([t.weight for t in params.territories])
-    rim = planned_rim_um(ground, faz) + RING_UM
-    owner = grow_territories(ground, params.seed, GROWN * params.share, starts, weight, rim)
+    start_rim = planned_rim_um(ground, faz) + RING_UM
+    owner = grow_territories(ground, params.seed, GROWN * params.share, starts, weight, start_rim)
     inside = ndimage.uniform_filter((owner > 0).astype(np.float32), 3, mode="nearest") > 0.5
     region = Patch((-MARGIN_UM, -MARGIN_UM), STEP_UM, inside)
-    for layer in CAPILLARY_LAYERS:
-        removed |= _lose(ground, params, region, owner, layer)
+    for sheet in SHEETS:
+        rim = planned_rim_um(ground, faz) * ground.anatomy.params.deep_faz_factor**sheet.faz_power + RING_UM
+        removed |= _lose(ground, params, region, owner, rim, sheet.layer)
     removed = ground.settled(removed, region.contains(ground.middle))
     return DropoutPlan(removed, region)
 
@@ -138,44 +139,97 @@ def spare(planned: DropoutPlan, ways: list[NDArray[np.int64]]) -> DropoutPlan:
 
 
 def apply(ground: Ground, planned: DropoutPlan) -> Change:
-    """Carry the plan out: one lesion for each connected region, the largest first."""
+    """Carry the plan out: one lesion for each connected region, in order of the length lost."""
     if not planned.removed.any():
         return Change("dropout")
-    region = realised_region(ground, planned)
-    number, count = ndimage.label(region.inside)
+    number, count = realised_regions(ground, planned)
     gone = np.flatnonzero(planned.removed)
-    cell = np.floor((ground.middle_now[gone] - np.array(region.origin_um)) / region.step_um).astype(np.int64)
-    owner = number[cell[:, 0], cell[:, 1]]
+    owner = number.at(ground.middle[gone])
+    moved = number.moved(ground.warp)
     lesions = []
     for k in range(1, count + 1):
         mine = np.zeros(len(planned.removed), np.bool_)
         mine[gone[owner == k]] = True
-        lesion = _lesion(ground, _cut(region, number == k), mine)
+        if not mine.any():
+            continue
+        lesion = _lesion(ground, moved.patch(k, ground.now[ground.edges[mine], :2]), mine)
         if lesion is not None:
             lesions.append(lesion)
-    lesions.sort(key=lambda lesion: -lesion.value("area"))
-    named = tuple(replace(lesion, lesion_id=f"dropout-{i}") for i, lesion in enumerate(lesions, 1))
+    lesions.sort(key=lambda lesion: -lesion[0])
+    named = tuple(replace(lesion, lesion_id=f"dropout-{i}") for i, (_, lesion) in enumerate(lesions, 1))
     return Change("dropout", named, planned.removed)
 
 
-def realised_region(ground: Ground, planned: DropoutPlan) -> Patch:
-    """The non-perfused tissue at its present place: the planned region near lost capillaries, and all of those."""
-    near = ground.painted(planned.removed, REACH_UM, FINE_UM)
-    core = ground.painted(planned.removed, FINE_UM, FINE_UM)
-    rows = near.origin_um[0] + (np.arange(near.inside.shape[0]) + 0.5) * FINE_UM
-    cols = near.origin_um[1] + (np.arange(near.inside.shape[1]) + 0.5) * FINE_UM
-    points = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
-    if ground.warp is not None:
-        points -= ground.warp.at(points)  # each place takes what came from there, to first order
-    where = (points - np.array(planned.region.origin_um)) / planned.region.step_um - 0.5
-    there = bilinear(planned.region.inside.astype(np.float64), where[:, 0], where[:, 1]) > 0.5
+@dataclass(frozen=True, eq=False)
+class Numbered:
+    """Regions by number on a grid: `origin_um` (row, col) of its corner, `number` (H, W), 0 outside all."""
+
+    origin_um: tuple[float, float]
+    number: NDArray[np.int64]
+
+    def at(self, points_um: NDArray[np.float64]) -> NDArray[np.int64]:
+        """(P,) the region of each point; the nearest grid cell's outside the grid."""
+        cell = np.floor((points_um - np.array(self.origin_um)) / FINE_UM).astype(np.int64)
+        height, width = self.number.shape
+        return np.asarray(self.number[cell[:, 0].clip(0, height - 1), cell[:, 1].clip(0, width - 1)])
+
+    def moved(self, warp: Warp | None) -> Numbered:
+        """Carried along: each cell takes what lies where it came from, to first order."""
+        if warp is None:
+            return self
+        height, width = self.number.shape
+        rows = self.origin_um[0] + (np.arange(height) + 0.5) * FINE_UM
+        cols = self.origin_um[1] + (np.arange(width) + 0.5) * FINE_UM
+        points = np.stack(np.meshgrid(rows, cols, indexing="ij"), axis=-1).reshape(-1, 2)
+        return Numbered(self.origin_um, self.at(points - warp.at(points)).reshape(height, width))
+
+    def patch(self, k: int, lost_um: NDArray[np.float64]) -> Patch:
+        """One region with the vessels (L, 2, 2) that it lost, cut to its box."""
+        core = draw_segments(lost_um[:, 0], lost_um[:, 1], np.full(len(lost_um), FINE_UM), FINE_UM)
+        inside = self.number == k
+        rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+        low = np.round((np.array(core.origin_um) - np.array(self.origin_um)) / FINE_UM).astype(np.int64)
+        high = low + core.inside.shape
+        if len(rows):
+            low = np.minimum(low, [rows[0], cols[0]])
+            high = np.maximum(high, [rows[-1] + 1, cols[-1] + 1])
+        row, col = np.array(self.origin_um) + low * FINE_UM
+        out = Patch((float(row), float(col)), FINE_UM, np.zeros(tuple(high - low), np.bool_))
+        _stamp(out, Patch(self.origin_um, FINE_UM, inside))
+        _stamp(out, core)
+        return out
+
+
+def _stamp(onto: Patch, what: Patch) -> None:
+    """Add the part of one patch that lies on another of the same step."""
+    shift = np.round((np.array(what.origin_um) - np.array(onto.origin_um)) / FINE_UM).astype(np.int64)
+    first = np.maximum(shift, 0)
+    last = np.minimum(shift + what.inside.shape, onto.inside.shape)
+    if (last > first).all():
+        source = what.inside[first[0] - shift[0] : last[0] - shift[0], first[1] - shift[1] : last[1] - shift[1]]
+        onto.inside[first[0] : last[0], first[1] : last[1]] |= source
+
+
+def realised_regions(ground: Ground, planned: DropoutPlan) -> tuple[Numbered, int]:
+    """The non-perfused tissue at healthy places: the planned region near lost capillaries, and all of those."""
+    ends = ground.pos[ground.edges[planned.removed], :2]
+    radius = ground.graph.radius_um[planned.removed]
+    near = draw_segments(ends[:, 0], ends[:, 1], radius + REACH_UM, FINE_UM)
+    core = draw_segments(ends[:, 0], ends[:, 1], radius + FINE_UM, FINE_UM)
+    height, width = near.inside.shape
+    where = [
+        (near.origin_um[k] + (np.arange(n) + 0.5) * FINE_UM - planned.region.origin_um[k]) / STEP_UM - 0.5
+        for k, n in enumerate((height, width))
+    ]
+    rows, cols = np.repeat(where[0], width), np.tile(where[1], height)
+    there = bilinear(planned.region.inside.astype(np.float64), rows, cols) > 0.5
     # The capillaries that bound a region are alive, and so is the tissue next to them.
-    inside = ndimage.binary_erosion(there.reshape(near.inside.shape) & near.inside)
-    offset = np.round((np.array(core.origin_um) - np.array(near.origin_um)) / FINE_UM).astype(np.int64)
-    height, width = core.inside.shape
-    inside[offset[0] : offset[0] + height, offset[1] : offset[1] + width] |= core.inside
+    inside = ndimage.binary_erosion(there.reshape(height, width) & near.inside)
+    row, col = np.round((np.array(core.origin_um) - np.array(near.origin_um)) / FINE_UM).astype(np.int64)
+    inside[row : row + core.inside.shape[0], col : col + core.inside.shape[1]] |= core.inside
     inside |= ndimage.binary_closing(inside)
-    return Patch(near.origin_um, FINE_UM, np.asarray(inside))
+    number, count = ndimage.label(inside)
+    return Numbered(near.origin_um, number.astype(np.int64)), int(count)
 
 
 def _sample_place(rng: np.random.Generator, anatomy: AnatomyParams) -> tuple[float, float]:
@@ -198,19 +252,21 @@ def _sample_place(rng: np.random.Generator, anatomy: AnatomyParams) -> tuple[flo
 
 
 def _lose(
-    ground: Ground, params: DropoutParams, region: Patch, owner: NDArray[np.int64], layer: Layer
+    ground: Ground,
+    params: DropoutParams,
+    region: Patch,
+    owner: NDArray[np.int64],
+    rim_um: NDArray[np.float64],
+    layer: Layer,
 ) -> NDArray[np.bool_]:
-    """(E,) the sheet's capillaries that go, territory by territory."""
+    """(E,) the sheet's capillaries that go, territory by territory; none within `rim_um` (721,) of the fovea."""
     tissue = ground.anatomy.tissue[layer]
     cell = np.floor((tissue.points_um - np.array(region.origin_um)) / region.step_um).astype(np.int64)
-    on_grid = ((cell >= 0) & (cell < len(owner))).all(axis=1)
+    on_grid = ((cell >= 0) & (cell < len(owner))).all(axis=1) & ~within(ground, rim_um, tissue.points_um)
     number = np.zeros(len(cell), np.int64)
     at = cell[on_grid]
     number[on_grid] = np.where(region.inside, owner, 0)[at[:, 0], at[:, 1]]
-    # Beside an artery or vein the free zone counts as tissue of the territory, so that the capillaries along it go too.
-    zone = np.isin(tissue.label, (LABEL_ARTERY, LABEL_VEIN)) & (number > 0)
-    chosen = whole_cells(ground, layer, (number > 0) & (tissue.label >= 0)) & (tissue.label >= 0)
-    candidates = interior(ground, layer, chosen | zone)
+    candidates = interior(ground, layer, tissue_lost(ground, layer, number > 0))
     territory = number[ground.anatomy.edge_cells[candidates]].max(axis=1)
     rank = hash01(params.seed, 10 + int(layer), ground.graph.edge_id[candidates].astype(np.int64))
     gone = np.zeros(ground.graph.n_edges, np.bool_)
@@ -221,16 +277,17 @@ def _lose(
     return gone
 
 
-def _lesion(ground: Ground, region: Patch, mine: NDArray[np.bool_]) -> Lesion | None:
-    """The record of one region; None when it lies wholly outside the field."""
+def _lesion(ground: Ground, region: Patch, mine: NDArray[np.bool_]) -> tuple[float, Lesion] | None:
+    """The length lost in one region, and its record; None when it lies wholly outside the field."""
     area = region.area_um2(ground.fov_um)
-    if area == 0.0 or not mine.any():
+    if area == 0.0:
         return None
     graph = ground.graph
     here = (region.contains(ground.middle_now) | mine) & ground.capillary
-    lost = 100.0 * float(graph.length_um[mine & here].sum() / graph.length_um[here].sum())
+    gone = float(graph.length_um[mine & here].sum())
+    lost = 100.0 * gone / float(graph.length_um[here].sum())
     row, col = region.centroid_um(ground.fov_um)
-    return Lesion(
+    record = Lesion(
         lesion_id="",
         term=TERM,
         layers=frozenset(Layer(int(v)) for v in np.unique(graph.layer[mine])),
@@ -246,11 +303,4 @@ def _lesion(ground: Ground, region: Patch, mine: NDArray[np.bool_]) -> Lesion | 
         region=region,
         vessels=ground.vessels(mine),
     )
-
-
-def _cut(region: Patch, inside: NDArray[np.bool_]) -> Patch:
-    """The patch of `inside` (H, W), cut to its box."""
-    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    row, col = int(rows[0]), int(cols[0])
-    origin = (region.origin_um[0] + row * region.step_um, region.origin_um[1] + col * region.step_um)
-    return Patch(origin, region.step_um, inside[row : int(rows[-1]) + 1, col : int(cols[-1]) + 1])
+    return gone, record

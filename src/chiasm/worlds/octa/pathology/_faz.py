@@ -16,11 +16,11 @@ from skimage.measure import find_contours
 from chiasm.case import Layer, Record
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy import AnatomyParams
-from chiasm.worlds.octa.anatomy._grow import SHEETS
+from chiasm.worlds.octa.anatomy._bed import SHEETS
 from chiasm.worlds.octa.anatomy._params import bounded_normal
 from chiasm.worlds.octa.anatomy._sheet import LABEL_FAZ
 from chiasm.worlds.octa.pathology._ground import ANGLES, Change, Ground, paint
-from chiasm.worlds.octa.pathology._loss import interior, whole_cells
+from chiasm.worlds.octa.pathology._loss import interior, tissue_lost
 from chiasm.worlds.octa.pathology._severity import Severity
 
 GROWTH: Final[dict[Stage, tuple[float, float]]] = {
@@ -32,7 +32,7 @@ GROWTH: Final[dict[Stage, tuple[float, float]]] = {
 NOTCHES: Final[dict[Stage, float]] = {Stage.EARLY_NPDR: 0.8, Stage.LATE_NPDR: 1.5, Stage.PDR: 2.1}
 """Mean number of notches."""
 OUTLINE_STEP_UM: Final = 6.0
-SLACK_UM: Final = 40.0
+SLACK_UM: Final = 25.0
 """The outline may lie this far beyond the planned rim: cells of tissue are lost whole [um]."""
 WIDEST_MM2: Final = 1.1
 """No diseased FAZ is drawn larger than this [mm2]."""
@@ -105,8 +105,7 @@ def plan(ground: Ground, params: FazParams) -> NDArray[np.bool_]:
     for sheet in SHEETS:
         tissue = ground.anatomy.tissue[sheet.layer]
         scale = ground.anatomy.params.deep_faz_factor**sheet.faz_power
-        inside = within(ground, rim, tissue.points_um, scale)
-        lost = whole_cells(ground, sheet.layer, inside & (tissue.label >= 0))
+        lost = tissue_lost(ground, sheet.layer, within(ground, rim, tissue.points_um, scale))
         removed[interior(ground, sheet.layer, lost | (tissue.label == LABEL_FAZ))] = True
     return ground.settled(removed, within(ground, rim, ground.middle))
 

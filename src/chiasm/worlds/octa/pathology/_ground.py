@@ -71,7 +71,8 @@ class Ground:
     @cached_property
     def incidence(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(N + 1,) and (2E,): the edges at node n are `second[first[n] : first[n + 1]]`."""
-        return incidence(self.edges, len(self.pos))
+        first, link = incidence(self.edges, len(self.pos))
+        return np.asarray(first), np.asarray(link)
 
     @cached_property
     def middle_now(self) -> NDArray[np.float64]:
@@ -140,11 +141,6 @@ class Ground:
             pressure_mmhg=graph.pressure_mmhg[nodes],
         )
 
-    def painted(self, chosen: NDArray[np.bool_], pad_um: float, step_um: float) -> Patch:
-        """Everything within `pad_um` of the walls of those edges (E,), at their present places."""
-        ends = self.now[self.edges[chosen], :2]
-        return draw_segments(ends[:, 0], ends[:, 1], self.graph.radius_um[chosen] + pad_um, step_um)
-
 
 @dataclass(frozen=True, eq=False)
 class Added:
@@ -189,10 +185,10 @@ def combine(ground: Ground, changes: list[Change]) -> VesselGraph:
     for change in changes:
         if change.removed is not None:
             keep &= ~change.removed
-        for new in change.converted:
-            radius[new.index] = new.radius_um
-            vessel[new.index] = new.vessel
-            speed[new.index] = new.speed_mm_s
+        for other in change.converted:
+            radius[other.index] = other.radius_um
+            vessel[other.index] = other.vessel
+            speed[other.index] = other.speed_mm_s
     parts: dict[str, list[NDArray[Any]]] = {
         "position_um": [ground.now],
         "edges": [graph.edges[keep]],
@@ -218,7 +214,10 @@ def combine(ground: Ground, changes: list[Change]) -> VesselGraph:
 
 
 def draw_segments(
-    start: NDArray[np.float64], end: NDArray[np.float64], reach_um: NDArray[np.float64], step_um: float
+    start: NDArray[np.floating[Any]],
+    end: NDArray[np.floating[Any]],
+    reach_um: NDArray[np.floating[Any]],
+    step_um: float,
 ) -> Patch:
     """The patch of everything nearer than `reach_um` (S,) to segments (S, 2), seen from above, on multiples of the step."""
     pad = float(reach_um.max()) + step_um
@@ -251,7 +250,7 @@ def _node_kinds(node: NDArray[np.uint8], edges: NDArray[np.int32]) -> NDArray[np
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _prune(edges: Any, removed: Any, may_go: Any, first: Any, link: Any) -> NDArray[np.bool_]:
+def _prune(edges: Any, removed: Any, may_go: Any, first: Any, link: Any) -> Any:
     gone = removed.copy()
     n = len(first) - 1
     degree = np.zeros(n, np.int64)

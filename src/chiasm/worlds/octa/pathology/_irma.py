@@ -88,11 +88,14 @@ def plan(ground: Ground, params: IrmasParams, dropout: DropoutPlan) -> tuple[lis
     bed = np.flatnonzero(ground.capillary & (ground.graph.layer == Layer.SVC) & _in_field(ground))
     anchors = _anchors(ground, dropout, bed)
     taken = np.zeros(len(ground.pos), np.bool_)
+    feeds = np.zeros((2, len(ground.pos)), np.bool_)
+    for row, kind in enumerate((Vessel.ARTERY, Vessel.VEIN)):
+        feeds[row, ground.edges[(ground.graph.vessel == kind) & ~dropout.removed].ravel()] = True
     for number, one in enumerate(params.each, 1):
         order = np.argsort(hash01(one.seed, 1, np.arange(len(anchors))))[:ANCHORS]
         shunt = None
         for anchor in anchors[order]:
-            shunt = _shunt(ground, number, anchor, bed, taken)
+            shunt = _shunt(ground, number, anchor, bed, taken, feeds)
             if shunt is not None:
                 break
         if shunt is None:
@@ -130,9 +133,17 @@ def _anchors(ground: Ground, dropout: DropoutPlan, bed: NDArray[np.int64]) -> ND
 
 
 def _shunt(
-    ground: Ground, number: int, anchor: NDArray[np.float64], bed: NDArray[np.int64], taken: NDArray[np.bool_]
+    ground: Ground,
+    number: int,
+    anchor: NDArray[np.float64],
+    bed: NDArray[np.int64],
+    taken: NDArray[np.bool_],
+    feeds: NDArray[np.bool_],
 ) -> Shunt | None:
-    """The way from an arteriole to a venule whose length and place suit best; None where there is none."""
+    """The way from an arteriole to a venule whose length and place suit best; None where there is none.
+
+    `feeds` (2, N): whether a node lies on a living artery, on a living vein.
+    """
     graph = ground.graph
     near = np.hypot(*(ground.middle[bed] - anchor).T) < SEARCH_UM
     free = bed[near & ~taken[ground.edges[bed]].any(axis=1)]
@@ -140,10 +151,7 @@ def _shunt(
         return None
     nodes, index = np.unique(ground.edges[free].ravel(), return_inverse=True)
     ends = index.reshape(-1, 2)
-    touches = np.zeros((2, len(ground.pos)), np.bool_)
-    for row, kind in enumerate((Vessel.ARTERY, Vessel.VEIN)):
-        touches[row, ground.edges[graph.vessel == kind].ravel()] = True
-    sources, sinks = np.flatnonzero(touches[0, nodes]), np.flatnonzero(touches[1, nodes])
+    sources, sinks = np.flatnonzero(feeds[0, nodes]), np.flatnonzero(feeds[1, nodes])
     if len(sources) == 0 or len(sinks) == 0:
         return None
     weight = graph.length_um[free].astype(np.float64)

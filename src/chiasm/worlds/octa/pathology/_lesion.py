@@ -87,6 +87,7 @@ class Lesion:
         region: Its extent as a region of tissue, where it has one.
         vessels: The vessels that it took away, changed or added.
         blob: The ellipse that it is, where it is one.
+        surroundings: Tissue that moved along with tortuous vessels.
     """
 
     lesion_id: str
@@ -100,27 +101,33 @@ class Lesion:
     region: Patch | None = None
     vessels: VesselGraph | None = None
     blob: Blobs | None = None
+    surroundings: Patch | None = None
 
     def mask(self, size_px: int) -> NDArray[np.bool_]:
         """(size_px, size_px) bool: the pixels of the field that the lesion changed.
 
-        The region's pixels, and every pixel that a vessel or blob of the lesion covers in part. Empty when the lesion
-        lies outside the field.
+        The region's pixels, and every pixel that a vessel or blob of the lesion covers in part; of tortuosity, the vessels.
+        Empty when the lesion lies outside the field.
         """
         out = np.zeros((size_px, size_px), np.bool_)
         if self.region is not None:
             out |= self.region.mask(self.fov_um, size_px)
         if self.vessels is not None:
             out |= render_capsules(self.vessels, size_px) > 0
-        if self.blob is not None:
-            solid = Blobs(
-                center_um=self.blob.center_um,
-                semi_um=self.blob.semi_um,
-                angle_rad=self.blob.angle_rad,
-                layer=self.blob.layer,
-                flow=np.ones(len(self.blob), np.float32),
-            )
-            out |= render_blobs(solid, self.fov_um, size_px) > 0
+        if self.blob is not None and self.surroundings is None:
+            out |= _solid(self.blob, self.fov_um, size_px)
+        return out
+
+    def reach(self, size_px: int) -> NDArray[np.bool_]:
+        """(size_px, size_px) bool: every pixel that may differ from the eye without the lesion.
+
+        The mask, and what moved along with tortuous vessels.
+        """
+        out = self.mask(size_px)
+        if self.surroundings is not None:
+            out |= self.surroundings.mask(self.fov_um, size_px)
+            if self.blob is not None:
+                out |= _solid(self.blob, self.fov_um, size_px)
         return out
 
     def value(self, name: str) -> float:
@@ -130,6 +137,18 @@ class Lesion:
             KeyError: It has none.
         """
         return {q.name: q.value for q in self.quantities}[name]
+
+
+def _solid(blobs: Blobs, fov_um: float, size_px: int) -> NDArray[np.bool_]:
+    """(size_px, size_px) every pixel that a blob covers in part, whatever its flow."""
+    full = Blobs(
+        center_um=blobs.center_um,
+        semi_um=blobs.semi_um,
+        angle_rad=blobs.angle_rad,
+        layer=blobs.layer,
+        flow=np.ones(len(blobs), np.float32),
+    )
+    return np.asarray(render_blobs(full, fov_um, size_px) > 0)
 
 
 @dataclass(frozen=True)
@@ -147,6 +166,7 @@ class DiseasedEye:
 
     Attributes:
         graph: Its vessels now; an edge keeps its `edge_id`.
+        healthy: Its vessels before disease.
         blobs: Microaneurysms.
         fovea_um: (row, col) [um].
         faz_radius_um: Radius of the disc with the area of the superficial FAZ as it is now [um].
@@ -157,6 +177,7 @@ class DiseasedEye:
     """
 
     graph: VesselGraph
+    healthy: VesselGraph
     blobs: Blobs
     fovea_um: tuple[float, float]
     faz_radius_um: float

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.case import Layer
-from chiasm.worlds.octa.anatomy._sheet import unite
+from chiasm.worlds.octa.anatomy._sheet import LABEL_ARTERY, LABEL_VEIN, unite
 from chiasm.worlds.octa.pathology._ground import Ground
-
-CAPILLARY_LAYERS = (Layer.SVC, Layer.ICP, Layer.DCP)
 
 
 def layer_capillaries(ground: Ground, layer: Layer) -> NDArray[np.int64]:
@@ -29,6 +27,17 @@ def whole_cells(ground: Ground, layer: Layer, points: NDArray[np.bool_]) -> NDAr
     total = np.bincount(label[own], tissue.area_um2[own], minlength=len(label))
     inside = np.bincount(label[own], (tissue.area_um2 * points)[own], minlength=len(label))
     return np.asarray(np.where(own, inside[label] > 0.5 * total[label], points))
+
+
+def tissue_lost(ground: Ground, layer: Layer, points: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(P,) tissue of a layer that loses its capillaries when `points` (P,) are struck.
+
+    Whole cells, and the struck part of the free zones along arteries and veins, so that the capillaries that bound the
+    zones go too.
+    """
+    label = ground.anatomy.tissue[layer].label
+    zone = np.isin(label, (LABEL_ARTERY, LABEL_VEIN)) & points
+    return np.asarray((whole_cells(ground, layer, points & (label >= 0)) & (label >= 0)) | zone)
 
 
 def interior(ground: Ground, layer: Layer, lost: NDArray[np.bool_]) -> NDArray[np.int64]:

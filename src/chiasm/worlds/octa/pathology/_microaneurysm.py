@@ -8,7 +8,7 @@ Sources, by label
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Annotated, Final, Literal
 
 import numpy as np
@@ -146,27 +146,45 @@ def apply(ground: Ground, params: MicroaneurysmsParams, sites: list[Site], unpla
     """Hang the blobs on their capillaries."""
     if not sites:
         return Change("microaneurysm", unplaced=tuple(unplaced))
+    blobs = hang(params, sites, ground, ground.now)
+    lesions = tuple(_lesion(ground, site, params.each[site.number - 1], blobs, i) for i, site in enumerate(sites))
+    return Change("microaneurysm", lesions, blobs=blobs, unplaced=tuple(unplaced))
+
+
+def moved(params: MicroaneurysmsParams, sites: list[Site], ground: Ground) -> Blobs | None:
+    """The blobs that tortuosity moves along, at both places; None where it moves none."""
+    if not sites or ground.warp is None:
+        return None
+    before, after = hang(params, sites, ground, ground.pos), hang(params, sites, ground, ground.now)
+    shifted = (before.center_um != after.center_um).any(axis=1)
+    if not shifted.any():
+        return None
+    pairs = {
+        f.name: np.concatenate([getattr(b.select(shifted), f.name) for b in (before, after)]) for f in fields(Blobs)
+    }
+    return Blobs(**pairs)
+
+
+def hang(params: MicroaneurysmsParams, sites: list[Site], ground: Ground, pos_um: NDArray[np.float64]) -> Blobs:
+    """The blobs on the capillaries of a network whose nodes lie at `pos_um` (N, 3)."""
     ones = [params.each[site.number - 1] for site in sites]
     index = np.array([site.edge for site in sites])
-    ends = ground.now[ground.edges[index]]
+    ends = pos_um[ground.edges[index]]
     centre = ends.mean(axis=1)
     along = ends[:, 1, :2] - ends[:, 0, :2]
     angle = np.arctan2(along[:, 1], along[:, 0])
-    semi = np.array([_semi_axes(one) for one in ones])
     side = np.array([1.0 if one.seed % 2 else -1.0 for one in ones])
     parent = ground.graph.radius_um[index]
-    offset = np.array([_offset_um(one, r) for one, r in zip(ones, parent, strict=True)]) * side
+    offset = np.array([_offset_um(one, float(r)) for one, r in zip(ones, parent, strict=True)]) * side
     centre[:, 0] -= offset * np.sin(angle)
     centre[:, 1] += offset * np.cos(angle)
-    blobs = Blobs(
+    return Blobs(
         center_um=centre.astype(np.float32),
-        semi_um=semi.astype(np.float32),
+        semi_um=np.array([_semi_axes(one) for one in ones], np.float32),
         angle_rad=angle.astype(np.float32),
         layer=np.array([Layer[one.layer] for one in ones], np.uint8),
         flow=np.array([one.flow for one in ones], np.float32),
     )
-    lesions = tuple(_lesion(ground, site, one, blobs, i) for i, (site, one) in enumerate(zip(sites, ones, strict=True)))
-    return Change("microaneurysm", lesions, blobs=blobs, unplaced=tuple(unplaced))
 
 
 def _near_border(ground: Ground, dropout: DropoutPlan) -> NDArray[np.bool_]:

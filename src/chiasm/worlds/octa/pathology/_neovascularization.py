@@ -87,7 +87,7 @@ def plan(ground: Ground, params: NeovascularizationsParams, dropout: DropoutPlan
     if not params.each:
         return roots, unplaced
     graph = ground.graph
-    veins = np.unique(ground.edges[graph.vessel == Vessel.VEIN].ravel())
+    veins = np.unique(ground.edges[(graph.vessel == Vessel.VEIN) & ~dropout.removed].ravel())
     place = ground.pos[veins, :2]
     distance, angle = ground.polar(place)
     rim = np.interp(angle, ANGLES, ground.rim_um)
@@ -124,7 +124,7 @@ def apply(ground: Ground, params: NeovascularizationsParams, roots: list[Root], 
 def _grow(ground: Ground, one: NeovascularizationParams, root: Root) -> Added:
     """A fan of forking branches within an irregular outline, joined at their ends by a rim."""
     rng = np.random.Generator(np.random.PCG64(one.seed))
-    base = ground.now[root.node]
+    base = ground.pos[root.node]  # the vein may wind, the tuft above it does not move along
     n_healthy = ground.graph.n_nodes
     lean = rng.uniform(0.0, 2.0 * np.pi)
     opening = rng.uniform(1.1, 1.9) * np.pi

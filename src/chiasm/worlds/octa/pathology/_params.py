@@ -61,7 +61,7 @@ class PathologyParams(Record):
 
     def without_all(self) -> Self:
         """The same eye without any disease: its healthy twin."""
-        return type(self)()  # type: ignore[return-value]
+        return type(self)()
 
     def _hide(self, family: str) -> tuple[Any, ...]:
         return tuple(f for f in FAMILIES if f in self.hidden or f == family)

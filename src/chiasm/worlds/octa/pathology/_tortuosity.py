@@ -19,6 +19,7 @@ from chiasm.case import Layer, Quantity, Record, Vessel
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy import Anatomy
 from chiasm.worlds.octa.anatomy._lattice import hash01
+from chiasm.worlds.octa.imaging import Blobs
 from chiasm.worlds.octa.pathology._ground import ANGLES, Change, Ground, draw_segments
 from chiasm.worlds.octa.pathology._lesion import Lesion, Patch
 from chiasm.worlds.octa.pathology._severity import Severity
@@ -38,6 +39,10 @@ WAVELENGTH_UM: Final = 230.0
 REACH_UM: Final = 80.0
 """Tissue moves along up to this distance from a vessel's wall [um]."""
 GRID_UM: Final = 20.0
+REACH_STEP_UM: Final = 10.0
+"""Grid on which the surroundings are recorded [um]."""
+LEAST_RADIUS_UM: Final = 7.0
+"""Arteries and veins from this radius on wind [um]."""
 STATED_GAIN: Final = 0.4
 """From this gain on, tortuosity is recorded as a finding; below, it is within what healthy eyes show."""
 GRADES: Final = ((0.8, "marked"), (0.6, "moderate"), (0.0, "mild"))
@@ -73,32 +78,43 @@ def warp(anatomy: Anatomy, params: TortuosityParams) -> Warp | None:
     return Warp((low, low), GRID_UM, shift)
 
 
-def apply(ground: Ground, params: TortuosityParams) -> Change:
-    """The finding, when it is strong enough to be one."""
+def apply(ground: Ground, params: TortuosityParams, moved: Blobs | None) -> Change:
+    """The finding, when it is strong enough to be one.
+
+    Args:
+        ground: The eye.
+        params: How much.
+        moved: The microaneurysms that moved along, at both places.
+    """
     if params.gain < STATED_GAIN or ground.warp is None:
         return Change("tortuosity")
-    large = ~ground.capillary
-    region = _region(ground)
-    index = np.flatnonzero(large)
-    row, col = region.centroid_um(ground.fov_um)
-    grade = next(word for least, word in GRADES if params.gain >= least)
+    winding = ~ground.capillary & (ground.graph.radius_um >= LEAST_RADIUS_UM) & _in_field(ground)
+    if not winding.any():
+        return Change("tortuosity")
+    place = ground.middle_now[winding].mean(axis=0)
     lesion = Lesion(
         lesion_id="tortuosity-1",
         term=TERM,
         layers=frozenset((Layer.SVC,)),
-        center_um=(row, col, float(ground.now[ground.edges[index].ravel(), 2].mean())),
+        center_um=(float(place[0]), float(place[1]), float(ground.now[ground.edges[winding].ravel(), 2].mean())),
         polyline_um=None,
-        attributes={"grade": grade},
+        attributes={"grade": next(word for least, word in GRADES if params.gain >= least)},
         quantities=(Quantity(name="tortuosity", value=round(mean_tortuosity(ground), 4), unit="1"),),
         fov_um=ground.fov_um,
-        region=region,
+        vessels=ground.vessels(winding),
+        blob=moved,
+        surroundings=_surroundings(ground),
     )
     return Change("tortuosity", (lesion,))
 
 
+def _in_field(ground: Ground) -> NDArray[np.bool_]:
+    return np.asarray(((ground.middle_now >= 0) & (ground.middle_now <= ground.fov_um)).all(axis=1))
+
+
 def mean_tortuosity(ground: Ground) -> float:
     """Arc over chord of the large vessels' segments between branchings, weighted by length."""
-    large = np.flatnonzero(~ground.capillary)
+    large = np.flatnonzero(~ground.capillary & (ground.graph.radius_um >= LEAST_RADIUS_UM))
     ends = ground.edges[large]
     degree = np.bincount(ends.ravel(), minlength=len(ground.pos))
     arcs, chords = _branches(ends, degree, ground.now)
@@ -128,7 +144,7 @@ def _branches(
 def _weight(anatomy: Anatomy, low: float, n: int) -> NDArray[np.float64]:
     """(n, n) 1 on large vessels, 0 beyond their reach and in the FAZ and the ring around it."""
     graph = anatomy.graph
-    large = np.isin(graph.vessel, (Vessel.ARTERY, Vessel.VEIN))
+    large = np.isin(graph.vessel, (Vessel.ARTERY, Vessel.VEIN)) & (graph.radius_um >= LEAST_RADIUS_UM)
     ends = graph.position_um[graph.edges[large], :2].astype(np.float64)
     drawn = draw_segments(ends[:, 0] - low, ends[:, 1] - low, graph.radius_um[large].astype(np.float64) + 10.0, GRID_UM)
     on = drawn.mask(n * GRID_UM, n)
@@ -146,12 +162,9 @@ def _smooth(t: NDArray[np.float64]) -> NDArray[np.float64]:
     return t * t * (3.0 - 2.0 * t)
 
 
-def _region(ground: Ground) -> Patch:
-    """Where anything moved by more than a tenth of a micrometre."""
-    warp = ground.warp
-    assert warp is not None
-    moved = np.hypot(warp.shift_um[0], warp.shift_um[1]) > 0.1
-    # Vessels between two grid points move if either does.
-    moved = ndimage.binary_dilation(moved, np.ones((3, 3)), iterations=2)
-    origin = (warp.origin_um[0] - 0.5 * warp.step_um, warp.origin_um[1] - 0.5 * warp.step_um)
-    return Patch(origin, warp.step_um, np.asarray(moved))
+def _surroundings(ground: Ground) -> Patch:
+    """Every vessel of which an end moved, at both places."""
+    moved = (ground.pos != ground.now).any(axis=1)[ground.edges].any(axis=1)
+    ends = np.concatenate([ground.pos[ground.edges[moved], :2], ground.now[ground.edges[moved], :2]])
+    radius = np.concatenate([ground.graph.radius_um[moved]] * 2)
+    return draw_segments(ends[:, 0], ends[:, 1], radius + 2.5 * REACH_STEP_UM, REACH_STEP_UM)
