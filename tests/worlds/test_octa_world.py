@@ -5,6 +5,7 @@ from chiasm.case import Case, Laterality, eye_key
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.measure import Stage, StageEvidence, stage
 from chiasm.worlds.octa import FAMILIES, OctaParams, OctaRequest, OctaWorld, Shot, twin
+from chiasm.worlds.octa._truth import faz_mask
 
 
 def draw(seed: int, **request: object) -> OctaParams:
@@ -149,3 +150,13 @@ def test_artefacts_leave_masks_and_lower_quality() -> None:
                 assert finding.attributes["severity"] in ("mild", "moderate", "severe")
     assert "good" in seen
     assert len(seen) > 1
+
+
+def test_faz_mask_is_the_polygon_by_pixel_centres() -> None:
+    angle = np.linspace(0, 2 * np.pi, 400, endpoint=False)
+    outline = np.stack([1500 + 400 * np.sin(angle), 1200 + 300 * np.cos(angle)], axis=1)
+    row, col = (np.mgrid[:304, :304] + 0.5) * 3000 / 304
+    inside = ((row - 1500) / 400) ** 2 + ((col - 1200) / 300) ** 2 < 1
+    differs = faz_mask(outline, 3000 / 304, 304) != inside
+    assert differs.sum() < 10  # a polygon of 400 corners against the ellipse
+    assert not faz_mask(outline + 9000, 3000 / 304, 304).any()

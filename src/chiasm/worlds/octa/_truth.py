@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.draw import polygon
 
 from chiasm.case import Fact, Finding, Laterality, Mask, Quantity, Region, Vessel, Visibility
 from chiasm.measure import FIELD, Scale, StageEvidence, measure_masks, region_shape, stage
@@ -113,10 +112,19 @@ def eye_facts(eye: EyeVisit, findings: list[Finding], diseased: DiseasedEye, see
 
 
 def faz_mask(outline_um: NDArray[np.floating[Any]], pixel_um: float, size_px: int) -> NDArray[np.bool_]:
-    """(size_px, size_px) bool: pixels whose centre lies inside the outline (K, 2) [um]."""
-    mask = np.zeros((size_px, size_px), dtype=bool)
-    mask[polygon(*(outline_um.T / pixel_um - 0.5), mask.shape)] = True
-    return mask
+    """(size_px, size_px) bool: pixels whose centre lies inside the closed outline (K, 2) [um], by the even-odd rule.
+
+    Every crossing of the outline with a row of centres flips the pixels to its right.
+    """
+    row, col = outline_um.T / pixel_um - 0.5
+    next_row, next_col = np.roll(row, -1), np.roll(col, -1)
+    centres = np.arange(size_px)
+    crosses = (row[:, None] <= centres) != (next_row[:, None] <= centres)
+    edge, at = np.nonzero(crosses)
+    where = col[edge] + (at - row[edge]) * (next_col[edge] - col[edge]) / (next_row[edge] - row[edge])
+    flips = np.zeros((size_px, size_px + 1), dtype=np.int32)
+    np.add.at(flips, (at, np.clip(np.ceil(where), 0, size_px).astype(np.intp)), 1)
+    return np.asarray(np.cumsum(flips, axis=1)[:, :size_px] % 2 == 1)
 
 
 def _anatomy(prefix: str, side: dict[str, Any], diseased: DiseasedEye, seen: list[Exposed]) -> list[Finding]:
