@@ -165,24 +165,37 @@ def _reached(start: Any, column: Any, weight: Any, value: Any) -> NDArray[np.boo
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: float, rounds: int) -> None:
-    """Fill the unknown (NaN) entries of `value` that known ones reach: Jacobi-preconditioned conjugate gradients."""
+    """Fill the unknown (NaN) entries of `value` that known ones reach: preconditioned conjugate gradients.
+
+    The preconditioner is the incomplete Cholesky factor without fill, which in a network with few triangles needs only
+    a diagonal of its own.
+    """
     n = len(value)
     unknown = _reached(start, column, weight, value) & np.isnan(value)
-    known_mean = np.nanmean(value) if (~np.isnan(value)).any() else 0.0
-    diagonal, residual = np.zeros(n), np.zeros(n)
-    direction, image = np.zeros(n), np.zeros(n)
+    if unknown.sum() == 0:
+        return
+    mean = np.nanmean(value)
+    diagonal, factor = np.zeros(n), np.zeros(n)
     for k in range(n):
         if unknown[k]:
-            value[k] = known_mean
+            value[k] = mean
             for x in range(start[k], start[k + 1]):
                 diagonal[k] += weight[x]
-    total = 0.0
+            factor[k] = diagonal[k]
+            for x in range(start[k], start[k + 1]):
+                other = column[x]
+                if other < k and unknown[other]:
+                    factor[k] -= weight[x] * weight[x] / factor[other]
+            factor[k] = max(factor[k], 1e-3 * diagonal[k])
+    residual, image = np.zeros(n), np.zeros(n)
     for k in range(n):
         if unknown[k]:
             for x in range(start[k], start[k + 1]):
                 residual[k] += weight[x] * (value[column[x]] - value[k])
-            direction[k] = residual[k] / diagonal[k]
-            total += residual[k] * direction[k]
+    system = (start, column, weight, unknown, factor)
+    ready = np.zeros(n)
+    total = _precondition(residual, ready, system)
+    direction = ready.copy()
     goal = total * tolerance * tolerance
     for _ in range(rounds):
         if total <= goal or total == 0.0:
@@ -196,13 +209,36 @@ def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: floa
                 image[k] = s
                 bend += s * direction[k]
         step = total / bend
-        new_total = 0.0
         for k in range(n):
-            if unknown[k]:
-                value[k] += step * direction[k]
-                residual[k] -= step * image[k]
-                new_total += residual[k] * residual[k] / diagonal[k]
+            value[k] += step * direction[k]
+            residual[k] -= step * image[k]
+        new_total = _precondition(residual, ready, system)
         for k in range(n):
-            if unknown[k]:
-                direction[k] = residual[k] / diagonal[k] + new_total / total * direction[k]
+            direction[k] = ready[k] + new_total / total * direction[k]
         total = new_total
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _precondition(residual: Any, ready: Any, system: Any) -> float:
+    """Solve with the incomplete factor into `ready`; returns residual times ready."""
+    start, column, weight, unknown, factor = system
+    n = len(residual)
+    for k in range(n):
+        if unknown[k]:
+            s = residual[k]
+            for x in range(start[k], start[k + 1]):
+                other = column[x]
+                if other < k and unknown[other]:
+                    s += weight[x] * ready[other]
+            ready[k] = s / factor[k]
+    total = 0.0
+    for k in range(n - 1, -1, -1):
+        if unknown[k]:
+            s = 0.0
+            for x in range(start[k], start[k + 1]):
+                other = column[x]
+                if other > k and unknown[other]:
+                    s += weight[x] * ready[other]
+            ready[k] += s / factor[k]
+            total += ready[k] * residual[k]
+    return total
