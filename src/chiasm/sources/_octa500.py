@@ -177,7 +177,13 @@ def _case(eye: _Eye, base: Path) -> Case:
         pixels=loaded.pixels,
         spacing_mm=(eye.fov_mm / height, eye.fov_mm / width),
         laterality=side,
-        attributes={"slab": "inner retina", "layers": "ILM-OPL", "projection": "maximum", "device": "RTVue-XR", "fov_mm": float(eye.fov_mm)},
+        attributes={
+            "slab": "inner retina",
+            "layers": "ILM-OPL",
+            "projection": "maximum",
+            "device": "RTVue-XR",
+            "fov_mm": float(eye.fov_mm),
+        },
     )
     findings = tuple(
         Finding(
