@@ -124,7 +124,7 @@ def test_twin_of_nothing_is_refused() -> None:
         ({"fov_mm": 30.0}, "less than or equal to 12"),
         ({"stage": "severe"}, "healthy"),
         ({"shots": ()}, "at least 1"),
-        ({"size_px": 3}, "greater than or equal to 16"),
+        ({"size_px": 3}, "greater than or equal to 64"),
         ({"colour": "red"}, "colour"),
     ],
 )

@@ -55,7 +55,7 @@ class OctaRequest(Record):
     """Age at visit 0 [years]."""
     fov_mm: Annotated[FiniteFloat, Field(ge=2, le=12)] = 3.0
     """Side of the square field [mm]."""
-    size_px: Annotated[int, Field(ge=16, le=4096)] | None = None
+    size_px: Annotated[int, Field(ge=64, le=4096)] | None = None
     """Side of the image [px]; None is the profile's: 304 at 3 mm, 400 at 6 mm."""
     years_between_visits: Annotated[FiniteFloat, Field(gt=0, le=20)] = 1.0
     shots: Annotated[tuple[Shot, ...], Field(min_length=1)] = (Shot(),)
