@@ -165,12 +165,12 @@ class LocalFolder:
 
 
 class RemoteFolder:
-    """A folder behind an fsspec URL."""
+    """A folder behind an fsspec URL; written into only under its lock."""
 
     def __init__(self, url: str) -> None:
         self._fs, self._root = fsspec.core.url_to_fs(url)
         self._url = url.rstrip("/")
-        self._scratch = tempfile.TemporaryDirectory(prefix="chiasm-")
+        self._scratch: Path | None = None
 
     @property
     def url(self) -> str:
@@ -208,16 +208,20 @@ class RemoteFolder:
             self._fs.rm_file(f"{self._root}/{name}")
 
     def scratch(self, name: str) -> Path:
-        return Path(self._scratch.name) / f"{name.replace('/', '+')}.{os.getpid()}"
+        assert self._scratch is not None  # writing is done under the lock
+        return self._scratch / f"{name.replace('/', '+')}.{os.getpid()}"
 
     @contextlib.contextmanager
     def lock(self, *, take_over: bool) -> Iterator[None]:
         _check_note(self, take_over, same_host_is_dead=False)
-        self.write(_NOTE, _note())
-        try:
-            yield
-        finally:
-            self.remove(_NOTE)
+        with tempfile.TemporaryDirectory(prefix="chiasm-") as scratch:
+            self._scratch = Path(scratch)
+            self.write(_NOTE, _note())
+            try:
+                yield
+            finally:
+                self.remove(_NOTE)
+                self._scratch = None
 
 
 _NOTE = f"{STATE}/holder.json"
