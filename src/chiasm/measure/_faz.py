@@ -84,10 +84,16 @@ OPENING_UM: Final = 30.0
 MAX_ROUNDS: Final = 20
 BORDER_QUANTILE: Final = 0.85
 """Of the line strengths in the ring around the region. Set on rendered eyes: the mean area is then unbiased (1.00, n=120)."""
+BORDER_LEVEL: Final = 0.45
+"""A line bounds the FAZ if it is stronger than this level between the noise of the core (0) and the border vessels (1)."""
+MIN_BORDER_UM2: Final = 3000.0
+"""Smaller pieces of line are speckle."""
 REACH_UM: Final = 60.0
 """The edge is then sought this far beyond the dark region: three times the blur that drew it in."""
 RING_UM: Final = 120.0
 """Width of the ring in which the strength of border vessels is taken."""
+CORE_SHARE: Final = 0.4
+"""Share of the distance from the darkest point to the edge of the dark region within which no line counts as border."""
 CORNER_UM: Final = 30.0
 """Radius to which the corners of the outline are rounded: less than a capillary spacing."""
 
@@ -98,8 +104,9 @@ def segment_faz(grey: NDArray[np.float32], lines: NDArray[np.float32], scale: Sc
     1. The darkest place near the image centre, under a wide blur, is the core.
     2. Region competition: of a slightly blurred image, all that is nearer to the brightness within the region than to that
        around it (`LEVEL`) is the new region; opened by a disc, the component at the core, holes filled; until it stays.
-    3. The blur pulled its edge inward, off the border vessels: it grows outward until it meets lines at least half as strong as
-       those of the ring around it, and its corners are rounded.
+    3. The FAZ is what the vessels around the darkest point enclose: the region, grown a little, since the blur pulled its edge
+       inward, is cut where lines stand out; what is connected to that point by more than a gap between border vessels stays,
+       with rounded corners.
 
     Args:
         grey: (H, W) in [0, 1].
@@ -112,20 +119,29 @@ def segment_faz(grey: NDArray[np.float32], lines: NDArray[np.float32], scale: Sc
     Raises:
         Unanswerable: The region leaks to the image border or exceeds `MAX_AREA_MM2`: no FAZ can be told.
     """
-    region = _grow_to_vessels(_dark_region(grey, scale), lines, scale)
+    coarse = ndimage.gaussian_filter(grey, scale.px(CORE_SMOOTH_UM))
+    near = _near_centre(grey.shape, scale)
+    dark = _dark_region(grey, _darkest(coarse, near), scale)
+    region = _enclosed(dark, _darkest(coarse, near & dark if (near & dark).any() else dark), lines, scale)
     if _touches_border(region) or region.sum() > scale.px(1000.0) ** 2 * MAX_AREA_MM2:
         msg = "the dark region around the image centre reaches the border or is too large for a FAZ"
         raise Unanswerable(msg)
     return region
 
 
-def _dark_region(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
+def _darkest(coarse: NDArray[np.float32], where: NDArray[np.bool_]) -> tuple[int, int]:
+    row, col = divmod(int(np.argmin(np.where(where, coarse, np.inf))), coarse.shape[1])
+    return row, col
+
+
+def _distance_from(point: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.float64]:
+    row, col = np.arange(shape[0])[:, None] - point[0], np.arange(shape[1])[None, :] - point[1]
+    return np.asarray(np.hypot(row, col))
+
+
+def _dark_region(grey: NDArray[np.float32], core: tuple[int, int], scale: Scale) -> NDArray[np.bool_]:
     fine = ndimage.gaussian_filter(grey, scale.px(SMOOTH_UM))
-    coarse = ndimage.gaussian_filter(grey, scale.px(CORE_SMOOTH_UM))
-    near = _near_centre(grey.shape, scale)
-    core = np.unravel_index(int(np.argmin(np.where(near, coarse, np.inf))), grey.shape)
-    row, col = np.arange(grey.shape[0])[:, None] - core[0], np.arange(grey.shape[1])[None, :] - core[1]
-    from_core = np.hypot(row, col)
+    from_core = _distance_from(core, grey.shape)
     region: NDArray[np.bool_] = from_core <= scale.px(CORE_RADIUS_UM)
     around = float(np.median(fine))  # at first the whole field: a ring around the core may still lie in a wide FAZ
     for _ in range(MAX_ROUNDS):
@@ -148,16 +164,20 @@ def _dark_region(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
     return region
 
 
-def _grow_to_vessels(region: NDArray[np.bool_], lines: NDArray[np.float32], scale: Scale) -> NDArray[np.bool_]:
-    outward = distance_to(region)
-    inward = distance_inside(region)
-    inner = inward > min(scale.px(CORNER_UM), float(inward.max()) / 2)
-    within = float(np.median(lines[inner]))
+def _enclosed(
+    dark: NDArray[np.bool_], core: tuple[int, int], lines: NDArray[np.float32], scale: Scale
+) -> NDArray[np.bool_]:
+    """Cut the dark region, grown a little, along the lines that enclose its darkest point."""
+    outward = distance_to(dark)
+    deep = _distance_from(core, dark.shape) <= max(1.5, CORE_SHARE * float(distance_inside(dark)[core]))
+    noise = float(np.median(lines[deep]))
     border = float(np.quantile(lines[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
-    free = inner | ((lines < (within + border) / 2) & (outward <= scale.px(REACH_UM)))
+    walls = lines > noise + BORDER_LEVEL * (border - noise)
+    pieces, _ = ndimage.label(walls, structure=np.ones((3, 3)))
+    walls &= (np.bincount(pieces.ravel()) >= MIN_BORDER_UM2 / scale.filter_um**2)[pieces]
+    free = deep | (~walls & (outward <= scale.px(REACH_UM)))
+    labels, _ = ndimage.label(deep | (distance_inside(free) > scale.px(GAP_UM)))
+    opened = distance_to(labels == labels[core]) <= scale.px(GAP_UM)
     corner = scale.px(CORNER_UM)
-    labels, _ = ndimage.label((distance_inside(free) > corner) | inner)
-    centres = np.isin(labels, np.unique(labels[inner]))
-    opened = distance_to(centres) <= corner
     closed = distance_inside(distance_to(opened) <= corner) > corner
     return np.asarray(ndimage.binary_fill_holes(closed | opened))
