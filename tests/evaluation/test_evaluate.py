@@ -168,7 +168,7 @@ def test_empty_and_missing_answers_are_unscored_and_rubbish_is_wrong(tmp_path: P
 def test_another_evaluation_in_the_folder_is_refused_by_name(tmp_path: Path) -> None:
     exam = bright_exam(20)
     evaluate([Looker()], [exam], tmp_path, BARE)
-    with pytest.raises(Conflict, match="options"):
+    with pytest.raises(Conflict, match="options seed: there 0, now 1"):
         evaluate([Looker()], [exam], tmp_path, EvaluationOptions(quiet=True, controls=False, seed=1))
     with pytest.raises(Conflict, match="models"):
         evaluate([Constant("no")], [exam], tmp_path, BARE)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
@@ -102,6 +102,7 @@ def test_mean_quantity_equals_scipy_t_interval() -> None:
 # AUC
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(0, 5)), min_size=2, max_size=60))
 def test_auc_equals_scikit_learn_with_ties(pairs: list[tuple[bool, int]]) -> None:
     truth, score = np.array([p for p, _ in pairs]), np.array([float(s) for _, s in pairs])
@@ -149,6 +150,7 @@ def test_auc_of_copies_of_each_patient_is_no_surer() -> None:
 # Kappa
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=4, max_size=60))
 def test_kappa_equals_scikit_learn(pairs: list[tuple[int, int]]) -> None:
     truth, answer = np.array([a for a, _ in pairs]), np.array([b for _, b in pairs])

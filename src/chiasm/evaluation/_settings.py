@@ -76,18 +76,24 @@ def claim_folder(out: Path, config: dict[str, Any]) -> None:
         raise InvalidInput(msg)
     if path.is_file():
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+            there = _flat(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, AttributeError) as error:
             msg = f"{path} is damaged ({error}); remove it, or give another folder"
             raise Conflict(msg) from error
-        different = sorted(k for k in {*known, *config} if known.get(k) != config.get(k))
+        now = _flat(json.loads(json.dumps(config)))
+        different = sorted(k for k in {*there, *now} if there.get(k) != now.get(k))
         if different:
-            what = "; ".join(f"{k}: there {known.get(k)!r}, now {config.get(k)!r}" for k in different)
+            what = "; ".join(f"{k}: there {there.get(k)!r}, now {now.get(k)!r}" for k in different)
             msg = f"{out} holds another evaluation ({what[:600]}); give another folder"
             raise Conflict(msg)
         return
     out.mkdir(parents=True, exist_ok=True)
     write_whole(path, json.dumps(config, indent=2, sort_keys=True) + "\n")
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """One level: {"options seed": 0}."""
+    return {f"{part} {key}": value for part, inner in config.items() for key, value in inner.items()}
 
 
 def write_whole(path: Path, text: str) -> None:
