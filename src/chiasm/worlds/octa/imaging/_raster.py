@@ -126,12 +126,16 @@ def _pixels(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
     """Ends (n, 2) and radii (n,) in pixels of the chosen edges that may touch the field, and their indices."""
     scale = np.float32(size_px / graph.fov_um)
-    ends = graph.position_um[:, :2] * scale
-    start, stop, radius = ends[graph.edges[:, 0]], ends[graph.edges[:, 1]], graph.radius_um * scale
+    wanted = np.arange(graph.n_edges) if edges is None else np.flatnonzero(edges)
+    place = graph.position_um[:, :2] * scale
+    start, stop, radius = place[graph.edges[wanted, 0]], place[graph.edges[wanted, 1]], graph.radius_um[wanted] * scale
     margin = radius + np.float32(1)
-    inside = (np.maximum(start, stop).min(axis=1) > -margin) & (np.minimum(start, stop).max(axis=1) < size_px + margin)
-    chosen = np.flatnonzero(inside if edges is None else inside & edges)
-    return start[chosen], stop[chosen], radius[chosen], chosen
+    last = size_px + margin
+    inside = np.ones(len(wanted), bool)
+    for axis in (0, 1):
+        inside &= (start[:, axis] > -margin) | (stop[:, axis] > -margin)
+        inside &= (start[:, axis] < last) | (stop[:, axis] < last)
+    return start[inside], stop[inside], radius[inside], wanted[inside]
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
