@@ -87,13 +87,14 @@ class Eye:
             self.new_vessel(faz_mm)
         if rng.random() < 0.25 + 0.1 * s:
             value = float(1.05 + rng.gamma(2.0, 0.045))
-            self.add("vascular tortuosity", None, [Quantity(name="tortuosity", value=value, unit="1")])
+            grade = str(rng.choice(["mild", "moderate", "marked"]))
+            self.add("vascular tortuosity", None, [Quantity(name="tortuosity", value=value, unit="1")], grade=grade)
         self.artefact()
         self.state()
 
     def dropout(self, faz_mm: float) -> None:
         row, col = self.place(faz_mm + 0.35, 1.35)
-        mask = self.blob(row, col, self.rng.uniform(0.09, 0.2 + 0.06 * self.severity) / self.mm, 0.15) & ~self.taken
+        mask = self.blob(row, col, self.rng.uniform(0.12, 0.3 + 0.09 * self.severity) / self.mm, 0.15) & ~self.taken
         if mask.sum() < 30:
             return
         self.taken |= mask
@@ -170,18 +171,18 @@ class Eye:
             Fact(name="nonperfusion", value=share, unit="%", **eye),
             Fact(name="nonperfusion_visible", value=share, unit="%", view_id=self.view_id),
             Fact(
-                name="vessel density",
-                value=float(46 - 2 * self.severity + self.rng.normal(0, 3)),
-                unit="%",
+                name="vessel_area_density",
+                value=float(0.39 - 0.01 * self.severity + self.rng.normal(0, 0.02)),
+                unit="1",
                 view_id=self.view_id,
             ),
             Fact(
-                name="skeleton density",
+                name="skeleton_density",
                 value=float(19 - self.severity + self.rng.normal(0, 1.5)),
                 unit="1/mm",
                 view_id=self.view_id,
             ),
-            Fact(name="fractal dimension", value=float(1.7 + self.rng.normal(0, 0.03)), unit="1", view_id=self.view_id),
+            Fact(name="fractal_dimension", value=float(1.7 + self.rng.normal(0, 0.03)), unit="1", view_id=self.view_id),
             Fact(name="quality", value=quality, view_id=self.view_id),
         ]
 

@@ -37,6 +37,7 @@ from chiasm.questions._panels import CHANGES, picture, pictures
 from chiasm.questions._parse import Parsed, Parsing, parse_answer
 from chiasm.questions._program import Asking, Program, ask, ask_all, programs
 from chiasm.questions._score import Mark, Score, score
+from chiasm.questions._twins import pair_twins
 from chiasm.questions.language import LANGUAGES, STYLES, Language, Style, language
 from chiasm.questions.reading import Claim, Judged, Reading, claims, judge_text
 
@@ -97,6 +98,7 @@ __all__ = [
     "language",
     "mean_relative_accuracy",
     "ordinal_accuracy",
+    "pair_twins",
     "parse_answer",
     "picture",
     "pictures",

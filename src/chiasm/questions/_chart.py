@@ -18,7 +18,7 @@ from chiasm.case import Case, Finding, Laterality, Quantity, Region, View, term,
 from chiasm.measure import StageEvidence, Staging, stage
 from chiasm.questions._answers import Frame
 from chiasm.questions._item import Missing
-from chiasm.questions._sectors import Placed, angle_deg, quadrant_of, ring_of, sector_of
+from chiasm.questions._sectors import Placed, PlaceNames, angle_deg, possible_places, quadrant_of, ring_of, sector_of
 
 LESIONS: Final = (
     "capillary dropout",
@@ -127,6 +127,14 @@ class Sight:
     def ring(self) -> Placed:
         """Its ring."""
         return ring_of(self.distance_mm)
+
+    def place(self, names: PlaceNames) -> Placed:
+        """Its sector, quadrant or ring."""
+        return self.ring if names == "ring" else self.sector if names == "sector" else self.quadrant
+
+    def possible_places(self, names: PlaceNames, slack: float) -> set[str]:
+        """Names of the places that it may lie in, if its place is off by a little."""
+        return possible_places(self.angle, self.distance_mm if names == "ring" else 0.0, names, slack)
 
     def quantity(self, name: str) -> Quantity:
         """A stated quantity; Missing where there is none."""
@@ -268,7 +276,8 @@ class Chart:
 
     def _relation(self, first: View, second: View) -> str:
         if first.laterality is second.laterality and first.visit != second.visit:
-            changed = self.case.fact("twin", view_id=second.view_id)
-            return "visits" if changed is None or changed.visit != second.visit else "twin"
+            changed = [self.case.fact("twin", view_id=view.view_id) is not None for view in (first, second)]
+            same = second.view_id == f"{first.view_id}-twin" or not second.view_id.endswith("-twin")
+            return "visits" if not any(changed) else "twin" if changed == [False, True] and same else ""
         both = {first.laterality, second.laterality} == {Laterality.OD, Laterality.OS}
         return "eyes" if both and first.visit == second.visit else ""

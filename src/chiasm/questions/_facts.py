@@ -41,10 +41,9 @@ def _lesion(scene: Scene, name: str) -> list[FactClaim]:
     if not seen:
         return facts
     if name == "vascular tortuosity":
-        stated = seen[0].finding.quantity("tortuosity")
-        if stated is not None:
-            facts.append(fact(attribute="tortuosity", value=round(stated.value, 3)))
-            facts.append(fact(attribute="grade", value=scale("tortuosity").label(stated.value)))
+        grade = seen[0].finding.attributes.get("grade")
+        if isinstance(grade, str):
+            facts.append(fact(attribute="grade", value=grade))
         return facts
     facts.append(fact(attribute="count", value=len(seen), core=name in ("capillary dropout", "microaneurysm")))
     facts += [fact(attribute="sector", value=s) for s in dict.fromkeys(s.sector.name for s in seen)]

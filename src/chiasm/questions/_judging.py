@@ -94,14 +94,11 @@ def raising(look: Look) -> tuple[str, ...]:
     return ordered
 
 
-def deciding(look: Look) -> str:
-    """The one finding that gives the stage, or "none"; ambiguous where two do."""
-    fired = look.scene.staging.fired
-    names = {field: name for name, field in FIELDS.items()}
-    if len(fired) > 1:
-        raise Ambiguous("two findings decide the stage")
-    found = names[fired[0].finding] if fired else "none"
-    look.record("what_decides_the_stage", {"stage": look.scene.staging.stage.value}, found)
+def deciding(look: Look) -> tuple[str, ...]:
+    """The findings that give the stage; none where it is healthy."""
+    fired = {clause.finding for clause in look.scene.staging.fired}
+    found = tuple(name for name, field in FIELDS.items() if field in fired)
+    look.record("what_decides_the_stage", {"stage": look.scene.staging.stage.value}, list(found))
     return found
 
 

@@ -17,7 +17,7 @@ from chiasm.case import Scalar, term
 from chiasm.questions._chart import Chart, Scene, Sight
 from chiasm.questions._item import Ambiguous, Evidence, Missing, Statement, Step, Value
 from chiasm.questions._scales import Scale, scale
-from chiasm.questions._sectors import QUADRANTS, Placed, quadrant_counts
+from chiasm.questions._sectors import QUADRANTS, Placed, PlaceNames, quadrant_counts
 from chiasm.questions.language import shown_slots
 
 SURE: Final = 0.12
@@ -83,17 +83,18 @@ class Look:
             )
         return seen
 
-    def within(self, sights: Iterable[Sight], place: str, names: str = "quadrant") -> tuple[Sight, ...]:
-        """Those that lie in a quadrant, sector or ring; ambiguous where one lies on its border."""
+    def within(self, sights: Iterable[Sight], place: str, names: PlaceNames = "quadrant") -> tuple[Sight, ...]:
+        """Those that lie in a quadrant, sector or ring; ambiguous where one lies on that place's border."""
         inside = []
         closest: float | None = None
         for sight in sights:
-            placed: Placed = getattr(sight, names)
-            closest = placed.margin if closest is None else min(closest, placed.margin)
-            if placed.margin < SURE:
+            placed = sight.place(names)
+            possible = sight.possible_places(names, SURE)
+            if place in possible and len(possible) > 1:
                 raise Ambiguous(f"on the border of a {names}", sight.finding_id)
             if placed.name == place:
                 inside.append(sight)
+                closest = placed.margin if closest is None else min(closest, placed.margin)
         self.record("within", {names: place}, len(inside), inside, closest)
         return tuple(inside)
 

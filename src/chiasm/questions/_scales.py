@@ -37,8 +37,9 @@ class Scale(Record):
         return self.labels[bisect.bisect_right(self.cuts, value)]
 
     def margin(self, value: float) -> float:
-        """Distance to the nearest cut, as a share of that cut."""
-        return min(abs(value - cut) / abs(cut) for cut in self.cuts)
+        """Distance to the nearest cut, as a share of the range between the cuts (of the cut itself where there is one)."""
+        span = self.cuts[-1] - self.cuts[0] or abs(self.cuts[0])
+        return min(abs(value - cut) for cut in self.cuts) / span
 
 
 @functools.lru_cache(maxsize=1)

@@ -30,6 +30,9 @@ ANATOMICAL: Final = (
 """Names of `SECTORS` in a right eye, seen as the examiner sees it: nasal is to the right of the image."""
 
 
+PlaceNames = Literal["sector", "quadrant", "ring"]
+
+
 class Placed(NamedTuple):
     """A name of a place, and how safely the point lies in it."""
 
@@ -60,6 +63,14 @@ def ring_of(distance_mm: float) -> Placed:
     """The ring of a distance from the fovea."""
     index = sum(distance_mm >= r for r in RING_MM)
     return Placed(RINGS[index], min(abs(distance_mm - r) / r for r in RING_MM))
+
+
+def possible_places(angle: float, distance_mm: float, names: PlaceNames, slack: float) -> set[str]:
+    """Names of the places that a point may lie in, if it is off by a share of half a sector, or of its distance."""
+    if names == "ring":
+        return {ring_of(distance_mm * (1 + side * slack / 2)).name for side in (-1, 0, 1)}
+    width, name = (22.5, sector_of) if names == "sector" else (45.0, quadrant_of)
+    return {name((angle + side * slack * width) % 360).name for side in (-1, 0, 1)}
 
 
 def quadrant_counts(

@@ -116,13 +116,13 @@ def say_new_vessels(look: Look) -> None:
 def say_course(look: Look) -> None:
     """Step 5: the course of the vessels."""
     twisted = look.find("vascular tortuosity")
+    grade = twisted[0].finding.attributes.get("grade") if twisted else None
     if not twisted:
         look.say("course.smooth")
-    elif twisted[0].finding.quantity("tortuosity") is None:
-        look.say("course.twisted")
+    elif isinstance(grade, str):
+        look.say("course.graded", grade=grade)
     else:
-        value = look.quantity(twisted[0], "tortuosity").value
-        look.say("course.graded", grade=look.classify(value, "tortuosity", sure=False))
+        look.say("course.twisted")
 
 
 def say_stage(look: Look) -> str:

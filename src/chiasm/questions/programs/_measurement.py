@@ -145,7 +145,7 @@ def new_vessel_area(look: Look) -> Asked:
 @program("vessel-density", "measurement", "number", choice=True)
 def vessel_density(look: Look) -> Asked:
     """Vessel density: share of the field that vessels cover."""
-    found = look.fact_number("vessel density")
+    found = look.fact_number("vessel_area_density")
     value = (
         found
         if found.unit == "%"
@@ -158,7 +158,7 @@ def vessel_density(look: Look) -> Asked:
 @program("skeleton-density", "measurement", "number")
 def skeleton_density(look: Look) -> Asked:
     """Skeleton density: length of vessels per area."""
-    density = look.fact_number("skeleton density")
+    density = look.fact_number("skeleton_density")
     if density.unit != "1/mm":
         raise Ambiguous("skeleton density in another unit", density.unit)
     look.say("measured.density", measure="skeleton density", density=density.value)
@@ -168,6 +168,6 @@ def skeleton_density(look: Look) -> Asked:
 @program("fractal-dimension", "measurement", "number")
 def fractal_dimension(look: Look) -> Asked:
     """Fractal dimension of the vessels."""
-    dimension = look.fact_number("fractal dimension")
+    dimension = look.fact_number("fractal_dimension")
     look.say("measured.ratio", measure="fractal dimension", ratio=dimension.value)
     return Asked("measure", number(dimension, 2), {"measure": "fractal dimension"})

@@ -41,13 +41,12 @@ def proliferative(look: Look) -> Asked:
     return Asked("proliferative", yes_no(yes))
 
 
-@program("stage-driver", "medical reasoning", "category", choice=True)
-def stage_driver(look: Look) -> Asked:
-    """Why is the stage not lower: which finding decides it?"""
+@program("stage-drivers", "medical reasoning", "set")
+def stage_drivers(look: Look) -> Asked:
+    """Why is the stage not lower: which findings decide it?"""
     say_basis(look)
     say_stage(look)
-    found = deciding(look)
-    return Asked("stage-driver", one_of(found, ("none", *STAGING_TERMS)), table="marked")
+    return Asked("stage-drivers", some_of(deciding(look), STAGING_TERMS))
 
 
 @program("stage-raisers", "medical reasoning", "set")

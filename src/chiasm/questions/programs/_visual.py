@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from chiasm.questions._answers import Key, OrderedAnswer
-from chiasm.questions._item import Ambiguous
+from chiasm.questions._item import Ambiguous, Missing
 from chiasm.questions._judging import affected_quadrants, look_up, near
 from chiasm.questions._look import Look
 from chiasm.questions._program import Asked, how_many, one_of, program, some_of, yes_no
@@ -71,14 +71,15 @@ def affected(look: Look) -> Asked:
 
 @program("quadrants-ranked", "visual reasoning", "ordered")
 def quadrants_ranked(look: Look) -> Asked:
-    """Order the quadrants by the area that dropout takes."""
+    """Order the quadrants that dropout reaches by the area that it takes."""
     areas = look.area_by_quadrant(look.some("capillary dropout"))
-    if sum(v > 0 for v in areas.values()) < len(QUADRANTS):
-        raise Ambiguous("quadrants without dropout tie")
-    order = look.rank(areas, all_apart=True)
+    reached = affected_quadrants(look, areas, AFFECTED_MM2)
+    if len(reached) < 2:
+        raise Missing("dropout in at least two quadrants")
+    order = look.rank({name: areas[name] for name in reached}, all_apart=True)
     look.say("ranked", quadrants=order)
     key = Key(expects="ordered", answer=OrderedAnswer(values=order), options=QUADRANTS)
-    return Asked("quadrants-ranked", key)
+    return Asked("quadrants-ranked", key, {"area": AFFECTED_MM2})
 
 
 @program("nearest-microaneurysm-sector", "visual reasoning", "category")

@@ -18,14 +18,8 @@ ROUGH: Final = 0.25
 """A value said to be an estimate is right within a quarter."""
 FLOOR: Final = {"area": 0.02, "distance": 0.05, "diameter": 5.0, "share": 0.5, "ratio": 0.02}
 """Least absolute tolerance by the last word of the attribute, in its unit."""
-SCALES: Final = {
-    "amount": "amount",
-    "extent": "dropout extent",
-    "size": "faz size",
-    "shape": "faz shape",
-    "grade": "tortuosity",
-}
-MEASURED_BY: Final = {"amount": "count", "extent": "share", "size": "area", "shape": "ratio", "grade": "tortuosity"}
+SCALES: Final = {"amount": "amount", "extent": "dropout extent", "size": "faz size", "shape": "faz shape"}
+MEASURED_BY: Final = {"amount": "count", "extent": "share", "size": "area", "shape": "ratio"}
 HALVES: Final = {
     "upper half": SECTORS[1:4],
     "lower half": SECTORS[5:8],
@@ -122,7 +116,7 @@ class _Table:
             return "contradicted"
         if claim.attribute == "sector" and known:
             return _verdict(self._any_in(claim, "sector"))
-        if claim.attribute in SCALES or claim.attribute in ("stage", "quality"):
+        if claim.attribute in SCALES or claim.attribute in ("stage", "quality", "grade"):
             return _verdict(None if not known else self._word(claim, str(known[0])))
         if not known:
             return "unverifiable"
