@@ -110,6 +110,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         style=args.style,
         max_tokens=args.max_tokens,
         controls=not args.no_controls,
+        robustness=args.robustness,
+        completeness=args.completeness,
         batch_size=args.batch_size,
     )
     evaluation = evaluate(args.model.split(","), args.on.split(","), args.out, options)
