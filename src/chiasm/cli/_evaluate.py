@@ -55,6 +55,19 @@ def _add_evaluate(commands: Any) -> None:
         "--seed", type=positive(int, 0, 2**31), default=0, metavar="SEED", help="of controls, folds and bootstraps"
     )
     parser.add_argument(
+        "--robustness",
+        default="",
+        metavar="TEST[,...]",
+        help="also ask under stress (slow); docs/evaluation.md names the tests",
+    )
+    parser.add_argument(
+        "--completeness",
+        type=positive(float, 0.01, 1),
+        default=0.95,
+        metavar="SHARE",
+        help="withhold figures below it (default: 0.95)",
+    )
+    parser.add_argument(
         "--no-controls", action="store_true", help="leave out the blind and shuffled controls and the baselines"
     )
 
@@ -110,6 +123,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         style=args.style,
         max_tokens=args.max_tokens,
         controls=not args.no_controls,
+        robustness=tuple(name for name in args.robustness.split(",") if name),
+        completeness=args.completeness,
         robustness=args.robustness,
         completeness=args.completeness,
         batch_size=args.batch_size,
