@@ -125,8 +125,6 @@ def run_evaluate(args: argparse.Namespace) -> int:
         controls=not args.no_controls,
         robustness=tuple(name for name in args.robustness.split(",") if name),
         completeness=args.completeness,
-        robustness=args.robustness,
-        completeness=args.completeness,
         batch_size=args.batch_size,
     )
     evaluation = evaluate(args.model.split(","), args.on.split(","), args.out, options)
