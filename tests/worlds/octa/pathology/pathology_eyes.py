@@ -20,7 +20,7 @@ TERM_OF = {
 }
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=128)
 def healthy_eye(seed: int = 0, fov_mm: float = 3.0) -> Anatomy:
     """A grown eye."""
     return grow(sample_anatomy(np.random.default_rng(seed), fov_mm=fov_mm, age_years=50.0))

@@ -317,7 +317,7 @@ def test_more_dropout_than_there_is_tissue_is_refused_with_the_most_there_is():
 def test_lesions_without_a_place_are_recorded_and_not_counted():
     anatomy = healthy_eye(0)
     _, params, _ = ill_eye(Stage.PDR, 0)
-    tuft = params.neovascularization.each[0].model_copy(update={"radius_um": 380.0})
+    tuft = params.neovascularization.each[0].model_copy(update={"area_mm2": 0.3})
     crowd = tuple(tuft.model_copy(update={"seed": i}) for i in range(20))
     many = params.neovascularization.model_copy(update={"each": crowd})
     eye = apply_pathology(anatomy, params.model_copy(update={"neovascularization": many}))

@@ -42,16 +42,20 @@ DEEP_SURVIVAL: Final = 0.6
 """Survivors in the deep layers relative to the superficial one: deep loss is the greater (A.10.3's deep densities)."""
 COMPLETE_PERCENT: Final = 80.0
 """From this share of lost length on, dropout is called complete: the capillaries that bound a region count in it."""
-SEEDS: Final[dict[Stage, tuple[int, int]]] = {Stage.EARLY_NPDR: (1, 4), Stage.LATE_NPDR: (3, 7), Stage.PDR: (4, 9)}
+SEEDS: Final[dict[Stage, tuple[int, int]]] = {
+    Stage.HEALTHY: (1, 1),
+    Stage.EARLY_NPDR: (1, 4),
+    Stage.LATE_NPDR: (3, 7),
+    Stage.PDR: (4, 9),
+}
 """Fewest and most territories per 3x3 mm; neighbours may merge."""
 COMPLETENESS: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (0.7, 1.0),
-    Stage.LATE_NPDR: (0.75, 1.0),
-    Stage.PDR: (0.75, 1.0),
+    Stage.HEALTHY: (0.4, 0.8),
+    Stage.EARLY_NPDR: (0.75, 1.0),
+    Stage.LATE_NPDR: (0.8, 1.0),
+    Stage.PDR: (0.8, 1.0),
 }
 """Lowest and highest share of superficial capillary length lost in a territory."""
-GROWN: Final = 0.97
-"""Territories grow to this part of the requested area: whole cells are lost, which adds about 3 % at their borders."""
 BESIDE_FAZ: Final = 0.45
 """Share of territories that begin beside the FAZ."""
 
@@ -120,7 +124,7 @@ def plan(ground: Ground, params: DropoutParams, faz: FazParams) -> DropoutPlan:
     starts = np.array([ground.place(t.row_um, t.nasal_um) for t in params.territories])
     weight = np.array([t.weight for t in params.territories])
     start_rim = planned_rim_um(ground, faz) + RING_UM
-    owner = grow_territories(ground, params.seed, GROWN * params.share, starts, weight, start_rim)
+    owner = grow_territories(ground, params.seed, params.share, starts, weight, start_rim)
     inside = ndimage.uniform_filter((owner > 0).astype(np.float32), 3, mode="nearest") > 0.5
     region = Patch((-MARGIN_UM, -MARGIN_UM), STEP_UM, inside)
     for sheet in SHEETS:

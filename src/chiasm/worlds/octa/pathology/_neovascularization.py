@@ -25,8 +25,11 @@ from chiasm.worlds.octa.pathology._severity import Severity
 
 TERM: Final = "neovascularization"
 COUNT: Final[dict[Stage, tuple[int, int]]] = {Stage.PDR: (1, 2)}
-RADIUS_UM: Final = (130.0, 380.0)
-"""Reach of a tuft from its root [um]."""
+AREA_MM2: Final = (0.03, 0.3)
+"""Smallest and largest area of a tuft."""
+AREA_OVER_REACH: Final = 1.9
+"""Area of a tuft over the square of its reach, as they grow before they are scaled."""
+SCALINGS: Final = 3
 STEM_DEPTH_UM: Final = -12.0
 TUFT_DEPTH_UM: Final = -25.0
 """Depth of a tuft below the ILM; negative: above it [um]."""
@@ -43,10 +46,15 @@ class NeovascularizationParams(Record):
 
     seed: int = Field(ge=0, lt=2**53)
     """Seed of its place and form."""
-    radius_um: float = Field(ge=RADIUS_UM[0], le=RADIUS_UM[1], allow_inf_nan=False)
-    """Reach from the root [um]."""
+    area_mm2: float = Field(ge=AREA_MM2[0], le=AREA_MM2[1], allow_inf_nan=False)
+    """Area seen from above [mm2]."""
     branches: int = Field(ge=3, le=12)
     """Main branches."""
+
+    @property
+    def reach_um(self) -> float:
+        """About how far it reaches from its root [um]."""
+        return float(1000.0 * np.sqrt(self.area_mm2 / AREA_OVER_REACH))
 
 
 class NeovascularizationsParams(Record):
@@ -72,7 +80,7 @@ def sample(rng: np.random.Generator, severity: Severity) -> NeovascularizationsP
     each = tuple(
         NeovascularizationParams(
             seed=int(rng.integers(2**53)),
-            radius_um=float(RADIUS_UM[0] + (RADIUS_UM[1] - RADIUS_UM[0]) * rng.beta(1.5, 2.0)),
+            area_mm2=float(AREA_MM2[0] + (AREA_MM2[1] - AREA_MM2[0]) * rng.beta(1.2, 2.6)),
             branches=int(rng.integers(5, 9)),
         )
         for _ in range(count)
@@ -96,10 +104,10 @@ def plan(ground: Ground, params: NeovascularizationsParams, dropout: DropoutPlan
         ends = ground.pos[ground.edges[dropout.removed], :2]
         near = draw_segments(ends[:, 0], ends[:, 1], np.full(len(ends), 150.0), 25.0).contains(place)
     for number, one in enumerate(params.each, 1):
-        inset = 0.8 * one.radius_um
-        fits = ((place > inset) & (place < ground.fov_um - inset)).all(axis=1) & (distance > rim + 0.5 * one.radius_um)
+        inset = 0.8 * one.reach_um
+        fits = ((place > inset) & (place < ground.fov_um - inset)).all(axis=1) & (distance > rim + 0.5 * one.reach_um)
         for root in roots:
-            reach = one.radius_um + params.each[root.number - 1].radius_um
+            reach = one.reach_um + params.each[root.number - 1].reach_um
             fits &= np.hypot(*(place - ground.pos[root.node, :2]).T) > 1.1 * reach
         chosen = np.flatnonzero(fits & near) if (fits & near).any() else np.flatnonzero(fits)
         if len(chosen) == 0:
@@ -133,7 +141,7 @@ def _grow(ground: Ground, one: NeovascularizationParams, root: Root) -> Added:
     radius = [VESSEL_RADIUS_UM[0]]
     tips: list[tuple[float, int]] = []
     angles = lean + opening * ((np.arange(one.branches) + rng.uniform(-0.25, 0.25, one.branches)) / one.branches - 0.5)
-    queue = [(0, float(a), 0.0, one.radius_um * float(rng.uniform(0.65, 1.0))) for a in angles]
+    queue = [(0, float(a), 0.0, one.reach_um * float(rng.uniform(0.65, 1.0))) for a in angles]
     for at, heading, start, reach in queue:
         gone, node = start, at
         forked = False
@@ -143,7 +151,7 @@ def _grow(ground: Ground, one: NeovascularizationParams, root: Root) -> Added:
             depth = TUFT_DEPTH_UM + 8.0 * np.sin(gone / 60.0 + at)
             nodes.append(np.array([nodes[node][0] + step[0], nodes[node][1] + step[1], depth]))
             edges.append((n_healthy + node, n_healthy + len(nodes) - 1))
-            share = min(1.0, gone / one.radius_um)
+            share = min(1.0, gone / one.reach_um)
             radius.append(VESSEL_RADIUS_UM[0] + (VESSEL_RADIUS_UM[1] - VESSEL_RADIUS_UM[0]) * share**0.5)
             node = len(nodes) - 1
             gone += STEP_UM
@@ -156,14 +164,28 @@ def _grow(ground: Ground, one: NeovascularizationParams, root: Root) -> Added:
     tips.sort()
     for (_, a), (_, b) in pairwise(tips):
         _join(nodes, edges, radius, n_healthy, a, b, rng)
+    pos = _scaled(np.array(nodes), np.array(edges, np.int64) - n_healthy, np.array(radius), one.area_mm2)
     return Added(
-        pos=np.array(nodes),
+        pos=pos,
         edges=np.array(edges, np.int64),
         radius_um=np.array(radius),
         vessel=Vessel.NEOVESSEL,
         layer=Layer.VITREOUS,
         speed_mm_s=np.full(len(edges), SPEED_MM_S),
     )
+
+
+def _scaled(
+    pos: NDArray[np.float64], edges: NDArray[np.int64], radius_um: NDArray[np.float64], area_mm2: float
+) -> NDArray[np.float64]:
+    """The tuft, widened or narrowed about its first node until it covers the area (the stem's first edge is left out)."""
+    root = pos[0, :2].copy()
+    for _ in range(SCALINGS):
+        region = _filled(pos[edges[1:], :2], radius_um[1:])
+        area = float(region.inside.sum()) * region.step_um**2 / 1e6
+        pos = pos.copy()
+        pos[:, :2] = root + (pos[:, :2] - root) * np.sqrt(area_mm2 / area)
+    return pos
 
 
 def _join(

@@ -21,11 +21,14 @@ NONPERFUSION: Final[dict[Stage, tuple[float, float]]] = {
 }
 """Non-perfused area outside the FAZ over that of the field, lowest and highest."""
 SHAPE: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (1.3, 0.9),
-    Stage.LATE_NPDR: (1.2, 0.9),
-    Stage.PDR: (1.1, 0.9),
+    Stage.EARLY_NPDR: (1.4, 0.8),
+    Stage.LATE_NPDR: (1.3, 0.9),
+    Stage.PDR: (1.2, 0.9),
 }
 """Parameters of the beta distribution within the range: broad, so that neighbouring stages overlap."""
+HEALTHY_SHARE: Final = (0.003, 0.015)
+HEALTHY_CHANCE: Final = 0.2
+"""So many healthy eyes have a small area of flow loss, as eyes do; the rule calls less than 2 % of the field healthy."""
 EDGE: Final = 0.06
 """Draws keep this share of the range away from its ends, so that what is realised stays in it."""
 
@@ -50,8 +53,9 @@ class Severity:
 def sample_severity(rng: np.random.Generator, stage: Stage, fov_mm: float) -> Severity:
     """Draw the non-perfused share for a stage."""
     scans = fov_mm**2 / 9.0
-    if stage not in NONPERFUSION:
-        return Severity(stage, 0.0, 0.0, scans)
+    if stage is Stage.HEALTHY:
+        share = float(rng.uniform(*HEALTHY_SHARE)) if rng.random() < HEALTHY_CHANCE else 0.0
+        return Severity(stage, share, 0.0, scans)
     low, high = NONPERFUSION[stage]
     level = EDGE + (1.0 - 2.0 * EDGE) * float(rng.beta(*SHAPE[stage]))
     return Severity(stage, low + (high - low) * level, level, scans)
