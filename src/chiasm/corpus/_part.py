@@ -99,7 +99,7 @@ class _Table:
     def __init__(self, schema: pa.Schema, row_group: int) -> None:
         self._schema, self._row_group = schema, row_group
         self._sink = io.BytesIO()
-        self._writer = open_writer(self._sink, schema)
+        self._writer = open_writer(self._sink, schema, passing=True)
         self._rows: list[dict[str, Any]] = []
 
     def add(self, rows: Iterable[dict[str, Any]]) -> None:

@@ -147,18 +147,23 @@ def items_schema() -> pa.Schema:
     return ITEMS.with_metadata({"huggingface": info, "chiasm.kind": "items", "chiasm.schema": str(SCHEMA_VERSION)})
 
 
-def open_writer(where: str | Path | io.BytesIO, schema: pa.Schema) -> pq.ParquetWriter:
+def open_writer(where: str | Path | io.BytesIO, schema: pa.Schema, *, passing: bool = False) -> pq.ParquetWriter:
     """A writer with the settings that all our Parquet files share.
 
     Statistics and page index serve the short columns; pixels and JSON need none.
+
+    Args:
+        where: A path, or a buffer.
+        schema: Of items or of graphs.
+        passing: For parts, which are read once and dropped: compressed fast rather than small.
     """
     graphs = schema.names[0] == "graph_id"
     packed = {path: how for path in _leaves(schema) if (how := _packing(path))} if graphs else {}
     return pq.ParquetWriter(
         where,
         schema,
-        compression="zstd",
-        compression_level=3,
+        compression="lz4" if passing else "zstd",
+        compression_level=None if passing else 3,
         use_dictionary=[path for path in _leaves(schema) if path not in packed],
         column_encoding=packed or None,
         dictionary_pagesize_limit=_DICTIONARY_LIMIT,
