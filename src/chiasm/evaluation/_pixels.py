@@ -59,7 +59,7 @@ def low_flow_replies(items: Sequence[ExamItem], rng: np.random.Generator) -> lis
                 for k in inside:
                     replies[places[k]] = Reply(None, problem="the other patients show one class only")
                 continue
-            fitted = LogisticRegression(class_weight="balanced", C=1e4).fit(
+            fitted = LogisticRegression(class_weight="balanced", C=1e4, max_iter=5000).fit(
                 shares[outside, None] / spread, truth[outside]
             )
             chances = fitted.predict_proba(shares[inside, None] / spread)
