@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from chiasm.case import Case, Fact, Finding, Laterality, Mask, Origin, Quantity, Region, View, Visibility
+from chiasm.questions import STYLES as ALL_STYLES
+from chiasm.questions import Asking, ask_all, pair_twins
 
 SIZE = 304
 FOV_MM = 3.0
@@ -227,25 +229,13 @@ def draw_case(seed: int, eyes: tuple[tuple[Laterality, int], ...] | None = None)
 
 
 def draw_twin(seed: int, without: str = "microaneurysm") -> Case:
-    """An eye and, as a second visit of it, the same eye without one kind of finding."""
+    """An eye and its twin without one kind of finding, as one case."""
     case = draw_case(seed, ((Laterality.OD, 0),))
-    view = case.views[0]
-    second = view.model_copy(update={"view_id": "od-v1-inner-twin", "visit": 1})
-    kept = [f for f in case.findings if f.term != without]
-    twins = [
-        f.model_copy(
-            update={
-                "finding_id": f"{f.finding_id}-twin",
-                "visit": 1,
-                "regions": tuple(r.model_copy(update={"view_id": second.view_id}) for r in f.regions),
-                "visibility": dict.fromkeys([second.view_id], next(iter(f.visibility.values()))),
-            }
-        )
-        for f in kept
-    ]
-    twin = Fact(name="twin", value=f"without {without}", laterality=Laterality.OD, visit=1)
-    parts = {"case_id": f"twin-{seed:06d}", "views": (view, second)}
-    return case.model_copy(update={**parts, "findings": (*case.findings, *twins), "facts": (*case.facts, twin)})
+    kept = tuple(f for f in case.findings if f.term != without)
+    facts = (*case.facts, Fact(name="twin", value=f"without {without}"))
+    return pair_twins(
+        case, case.model_copy(update={"case_id": f"{case.case_id}-twin", "findings": kept, "facts": facts})
+    )
 
 
 @pytest.fixture(scope="session")
@@ -264,6 +254,12 @@ def cases() -> list[Case]:
 def make_case() -> Callable[..., Case]:
     """The drawing function."""
     return draw_case
+
+
+@pytest.fixture(scope="session")
+def askings(cases: list[Case]) -> list[Asking]:
+    """Every program asked once of each case."""
+    return [ask_all(case, n, style=ALL_STYLES[n % 3]) for n, case in enumerate(cases)]
 
 
 # Hand-written explanations.

@@ -13,7 +13,7 @@ from sklearn.preprocessing import normalize
 from chiasm.case import Case
 from chiasm.questions import Chart, Item, ask, programs
 
-PER_PROGRAM = 60
+PER_PROGRAM = 48
 FOLDS = 4
 ROUNDS = 1000
 
