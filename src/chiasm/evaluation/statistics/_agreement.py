@@ -48,10 +48,7 @@ def kappa(
     """
     rows, columns = np.asarray(truth, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     kept = ~np.isnan(columns)
-    for grades in (rows, columns[kept]):
-        if not np.isin(grades, np.arange(n_grades)).all():
-            msg = f"grades must be whole numbers in 0 .. {n_grades - 1}, got {sorted(set(grades.tolist()))[:8]}"
-            raise InvalidInput(msg)
+    _check_grades((rows, columns[kept]), n_grades)
     cost = _cost(n_grades, weights)
     pairs = (rows * n_grades + np.where(kept, columns, 0)).astype(np.intp)
 
@@ -76,16 +73,26 @@ def kappa(
     stepwise = _by_exceedance(np.where(kept, np.abs(rows - columns), math.nan), cost[0], index)
 
     def limits(level: float) -> tuple[float, float]:
-        found = [whole.interval(level)]
-        for top in (seen, stepwise):
-            rho = correlation(top, expected)
-            low, high = _ratio_limits(
-                (top.value, *top.interval(level)), (expected.value, *expected.interval(level)), rho
-            )
-            found.append((1 - high, 1 - low))
-        return max(-1.0, min(f[0] for f in found)), min(1.0, max(f[1] for f in found))
+        return _union_limits(whole, (seen, stepwise), expected, level)
 
     return replace(whole, limits=limits, method=f"{weights} kappa: union of two MOVER ratios and {whole.method}")
+
+
+def _check_grades(sides: Sequence[NDArray[np.float64]], n_grades: int) -> None:
+    for grades in sides:
+        if not np.isin(grades, np.arange(n_grades)).all():
+            msg = f"grades must be whole numbers in 0 .. {n_grades - 1}, got {sorted(set(grades.tolist()))[:8]}"
+            raise InvalidInput(msg)
+
+
+def _union_limits(whole: Estimate, tops: Sequence[Estimate], expected: Estimate, level: float) -> tuple[float, float]:
+    """The widest of the jackknife's interval and one minus each disagreement's ratio to the expected one."""
+    found = [whole.interval(level)]
+    for top in tops:
+        rho = correlation(top, expected)
+        low, high = _ratio_limits((top.value, *top.interval(level)), (expected.value, *expected.interval(level)), rho)
+        found.append((1 - high, 1 - low))
+    return max(-1.0, min(f[0] for f in found)), min(1.0, max(f[1] for f in found))
 
 
 def _by_exceedance(distance: NDArray[np.float64], cost: NDArray[np.float64], index: NDArray[np.intp]) -> Estimate:

