@@ -44,7 +44,8 @@ def main() -> None:
     started = time.monotonic()
     eyes, run_dir, report = args.out / "eyes", args.out / "training", args.out / "report"
 
-    run("build", "octa", "--n", str(args.cases), "--seed", "7", "--fov-mm", "3", "--out", eyes)
+    asked = 'programs=["dropout-present", "largest-dropout-sector"]'  # beside the explanation that every image gets
+    run("build", "octa", "--n", str(args.cases), "--seed", "7", "--fov-mm", "3", "--set", asked, "--out", eyes)
     run("check", eyes)
     run("train", "sft", "--data", eyes, "--recipe", "quickstart", "--out", run_dir)
 
