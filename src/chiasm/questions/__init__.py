@@ -36,6 +36,7 @@ from chiasm.questions._metrics import (
 from chiasm.questions._panels import CHANGES, picture, pictures
 from chiasm.questions._parse import Parsed, Parsing, parse_answer
 from chiasm.questions._program import Asking, Program, ask, ask_all, programs
+from chiasm.questions._rewrite import RewriteOptions, Rewritten, rewrite_items
 from chiasm.questions._score import Mark, Score, score
 from chiasm.questions._twins import pair_twins
 from chiasm.questions.language import LANGUAGES, STYLES, Language, Style, language
@@ -74,6 +75,8 @@ __all__ = [
     "Program",
     "Reading",
     "ReportAnswer",
+    "RewriteOptions",
+    "Rewritten",
     "Scene",
     "Score",
     "SetAnswer",
@@ -105,6 +108,7 @@ __all__ = [
     "programs",
     "reasoning_of",
     "relative_accuracy",
+    "rewrite_items",
     "score",
     "set_f1",
     "without_reasoning",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+import numpy as np
+
 from chiasm.case import Case
 from chiasm.questions._answers import (
     GRID,
@@ -28,7 +30,7 @@ from chiasm.questions._answers import (
 from chiasm.questions._item import Item
 from chiasm.questions._score import score
 from chiasm.questions.language import language
-from chiasm.questions.reading import judge_text
+from chiasm.questions.reading import claims, judge_text, said
 
 
 class Problem(NamedTuple):
@@ -150,7 +152,11 @@ def _wrong(item: Item, wrong: list[Answer]) -> Iterator[tuple[str, str]]:
 
 def _text(item: Item) -> Iterator[tuple[str, str]]:
     grammar = language(item.language)
-    texts = [item.reasoning]
+    texts = [] if item.rewritten else [item.reasoning]
+    if item.rewritten:
+        plain = grammar.reasoning(item.trace.statements, "findings", np.random.default_rng(0))
+        if said(claims(item.reasoning)) != said(claims(plain)):
+            yield "read-back", f"the paraphrase {item.reasoning!r} says something else than {plain!r}"
     if isinstance(item.key.answer, ReportAnswer):
         headings = "|".join(re.escape(h) for h in grammar.words.tables["heading"].values())
         texts.append(re.sub(rf"(?:^|\n)(?:{headings}): ", " ", item.answer_text))

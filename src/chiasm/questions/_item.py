@@ -111,6 +111,8 @@ class Item(Record):
     key: Key
     reasoning: str
     trace: Trace
+    rewritten: bool = False
+    """The reasoning is a paraphrase with the same claims, no longer a sentence of the grammar."""
 
     @property
     def view_ids(self) -> tuple[str, ...]:

@@ -122,7 +122,14 @@ _COUNTED: Final = (
     "twenty zwanzig",
 )
 _WORDS: Final = {word: value for value, words in enumerate(_COUNTED) for word in words.split()}
-_WORD_NUMBER: Final = re.compile(r"\b(" + "|".join(sorted(_WORDS, key=len, reverse=True)) + r")\b", re.IGNORECASE)
+_TENS: Final = {
+    w: 10 * n for n, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
+}
+_WORD_NUMBER: Final = re.compile(
+    rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[ -](?P<ones>{'|'.join(_COUNTED[n].split()[0] for n in range(1, 10))}))?"
+    rf"|(?P<word>{'|'.join(sorted(_WORDS, key=len, reverse=True))})|(?P<hundred>(?:a|one) hundred))\b",
+    re.IGNORECASE,
+)
 
 
 def read_numbers(text: str) -> list[Reading]:
@@ -149,9 +156,16 @@ def read_numbers(text: str) -> list[Reading]:
 
 
 def read_number_words(text: str) -> list[Reading]:
-    """Numbers written as English or German words, zero to twenty, as readings without a unit."""
-    found = _WORD_NUMBER.finditer(text)
-    return [Reading(float(_WORDS[m.group().lower()]), None, "value", m.start(), m.end()) for m in found]
+    """Numbers written as words, English to a hundred and German to twenty, as readings without a unit."""
+    return [Reading(_word_value(m), None, "value", m.start(), m.end()) for m in _WORD_NUMBER.finditer(text)]
+
+
+def _word_value(match: re.Match[str]) -> float:
+    if match["word"]:
+        return float(_WORDS[match["word"].lower()])
+    if match["hundred"]:
+        return 100.0
+    return float(_TENS[match["tens"].lower()] + (_WORDS[match["ones"].lower()] if match["ones"] else 0))
 
 
 def convert(value: float, unit: str, to: str) -> float | None:

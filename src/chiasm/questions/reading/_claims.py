@@ -92,6 +92,15 @@ def claims(text: str, eye: Eye = "none") -> Reading:
     return Reading(tuple(state.claims), tuple(state.unread))
 
 
+def said(reading: Reading) -> set[tuple[str, str, str]]:
+    """The claims of a reading without their doubts, to compare two texts."""
+    found = reading.claims
+    return {
+        (c.subject, c.attribute, str(c.value) if isinstance(c.value, bool | str) else f"{float(c.value):g}")
+        for c in found
+    }
+
+
 def _read_sentence(sentence: Sentence, state: _State) -> None:
     for mark in sentence.of("stage", "quality", "absent"):
         _read_phrase(sentence, mark, state)
