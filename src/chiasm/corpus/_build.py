@@ -107,7 +107,7 @@ def build(
         ChiasmError: The disk is full, or a patient could not be made.
     """
     options = options or BuildOptions()
-    opener = workshop or _default_workshop()
+    opener = workshop or _workshop_of(plan.world)
     shop = opener(plan)
     plan = shop.settle(plan)
     folder = open_folder(out)
@@ -220,7 +220,11 @@ def _shard_files(folder: Folder, manifest: Manifest) -> list[str]:
     return [n for under in ("data", "graphs") for n in folder.names(under) if named.fullmatch(n)]
 
 
-def _default_workshop() -> OpenWorkshop:
+def _workshop_of(world: str) -> OpenWorkshop:
+    """What opens the world of that name."""
     from chiasm.corpus._octa import open_octa
 
-    return open_octa
+    openers: dict[str, OpenWorkshop] = {"octa": open_octa}
+    if world not in openers:
+        raise UnknownName("world", world, openers)
+    return openers[world]
