@@ -336,6 +336,6 @@ def _value(text: str) -> float | str:
 
 
 @pytest.fixture(scope="session")
-def explanations() -> tuple[list[Explanation], list[Explanation]]:
-    """The two halves of the fixture."""
-    return read_explanations("explanations_a.txt"), read_explanations("explanations_b.txt")
+def explanations() -> tuple[list[Explanation], ...]:
+    """The three parts of the fixture."""
+    return tuple(read_explanations(f"explanations_{part}.txt") for part in "abc")

@@ -13,7 +13,7 @@ from chiasm.questions import STYLES, Chart, FactClaim, Item, Statement, ask, cla
 from chiasm.questions._chart import LESIONS
 from chiasm.questions._sectors import SECTORS
 
-Explanations = tuple[list["Explanation"], list["Explanation"]]
+Explanations = tuple[list["Explanation"], ...]
 
 
 class Explanation(Protocol):
@@ -52,10 +52,11 @@ def test_the_fixture_is_long_and_varied(explanations: Explanations) -> None:
 
 
 def test_claims_of_hand_written_texts_are_read(explanations: Explanations) -> None:
-    first, second = explanations
+    first, second, third = explanations
     assert f1(first) >= 0.9
     assert f1(second) >= 0.9
     assert f1([*first, *second]) >= 0.97  # what is reached today; raised only
+    assert f1(third) >= 0.9  # these texts have never been used to change the reader
 
 
 def test_what_cannot_be_read_is_counted_not_guessed() -> None:
