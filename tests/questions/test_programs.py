@@ -300,7 +300,7 @@ def test_twenty_thousand_items_over_a_thousand_cases_are_proved(make_case: Calla
     for seed in range(1000):
         case = make_case(10_000 + seed)
         rng = np.random.default_rng(seed)
-        names = rng.permutation(list(programs()))
+        names = [str(name) for name in rng.permutation(list(programs()))]
         items = ask_all(case, seed, only=names[:40], style=STYLES[seed % 3]).items[:24]
         for item in items:
             if item.form == "choice":

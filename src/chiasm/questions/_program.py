@@ -177,7 +177,7 @@ def ask_all(
     chart = case if isinstance(case, Chart) else Chart(case)
     items: list[Item] = []
     skipped: list[Skip] = []
-    for name in only or _PROGRAMS:
+    for name in list(only) or list(_PROGRAMS):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),)))
         views = view_ids if not view_ids or _views_of(name) == len(view_ids) else ()
         asked = ask(chart, name, rng, view_ids=views, language_name=language_name, style=style)
