@@ -18,13 +18,17 @@ def test_area_of_a_horizontal_vessel_is_exact(radius, row):
     assert coverage[:, 150].sum() * PIXEL_UM == pytest.approx(2 * radius, rel=1e-3)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(radius=st.floats(4, 40), angle=st.floats(0, np.pi))
-def test_area_of_a_slanted_capsule_is_within_five_percent(radius, angle):
+def test_area_of_a_slanted_capsule_does_not_depend_on_its_place_on_average(radius, angle):
+    # At exactly 45 degrees all pixels lie on lines 0.71 px apart, and a vessel one pixel wide is off by up to 12 %.
     half = 800 * np.array([np.cos(angle), np.sin(angle)])
-    coverage = render_capsules(graph_of([(tuple(1500 - half), tuple(1500 + half), radius)]), 300)
+    shifts = PIXEL_UM * np.array([[k / 8, k / 4] for k in range(8)])
+    edges = [(tuple(1500 + s - half), tuple(1500 + s + half), radius) for s in shifts]
+    areas = [render_capsules(graph_of([edge]), 300).sum() * PIXEL_UM**2 for edge in edges]
     exact = 2 * radius * 1600 + np.pi * radius**2
-    assert coverage.sum() * PIXEL_UM**2 == pytest.approx(exact, rel=0.05)
+    assert areas == pytest.approx([exact] * 8, rel=0.13)
+    assert np.mean(areas) == pytest.approx(exact, rel=0.02)
 
 
 @settings(max_examples=40, deadline=None)
@@ -78,10 +82,17 @@ def test_mask_of_a_thin_vessel_stays_connected():
 
 
 @settings(max_examples=40, deadline=None)
-@given(a=st.floats(10, 80), b=st.floats(10, 80), angle=st.floats(0, np.pi), row=st.floats(500, 2500))
-def test_blob_has_the_area_of_its_ellipse(a, b, angle, row):
-    coverage = render_blobs(blob(row, 1500, (a, b), angle), 3000, 300)
-    assert coverage.sum() * PIXEL_UM**2 == pytest.approx(np.pi * a * b, rel=0.12)
+@given(
+    a=st.floats(3, 80),
+    b=st.floats(3, 80),
+    angle=st.floats(0, np.pi),
+    row=st.floats(500, 2500),
+    col=st.floats(500, 2500),
+)
+def test_blob_has_the_area_of_its_ellipse(a, b, angle, row, col):
+    # The midpoint rule with 32 lines or more across an ellipse errs by at most 0.6 %, wherever the first line lies.
+    coverage = render_blobs(blob(row, col, (a, b), angle), 3000, 300)
+    assert coverage.sum() * PIXEL_UM**2 == pytest.approx(np.pi * a * b, rel=0.01)
 
 
 def test_blob_lies_along_its_angle():

@@ -1,4 +1,4 @@
-"""Draw microaneurysms: ellipses, anti-aliased by their signed distance."""
+"""Draw microaneurysms: ellipses, anti-aliased by the chords that lines through each pixel cut from them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,11 @@ from numpy.typing import NDArray
 
 from chiasm.worlds.octa.imaging._eye import Blobs
 from chiasm.worlds.octa.imaging._raster import check_size
+
+_LINES_PER_HALF = 16
+"""Lines across half of an ellipse's height: with 32 or more across the whole its area is right within 0.6 %."""
+_MOST_LINES = 64
+"""At most so many lines per row of pixels; reached by ellipses half a pixel high."""
 
 
 def render_blobs(blobs: Blobs, fov_um: float, size_px: int) -> NDArray[np.float32]:
@@ -49,19 +54,20 @@ def blob_masks(blobs: Blobs, fov_um: float, size_px: int) -> list[NDArray[np.boo
 
 def _ellipse(blobs: Blobs, i: int, pixel_um: float, size_px: int) -> tuple[tuple[slice, slice], NDArray[np.float32]]:
     """The window that holds blob i, clipped to the image, and its coverage there."""
-    center = blobs.center_um[i, :2] / pixel_um - 0.5
-    a, b = np.maximum(blobs.semi_um[i] / pixel_um, 0.05)
-    reach = max(a, b) + 1
-    low = np.clip(np.floor(center - reach), 0, size_px).astype(int)
-    high = np.clip(np.ceil(center + reach) + 1, 0, size_px).astype(int)
-    window = (slice(low[0], high[0]), slice(low[1], high[1]))
-    row, col = np.mgrid[window]
-    y, x = row - center[0], col - center[1]
+    center = blobs.center_um[i, :2] / pixel_um
+    a, b = blobs.semi_um[i] / pixel_um
     cos, sin = np.cos(blobs.angle_rad[i]), np.sin(blobs.angle_rad[i])
-    along, across = y * cos + x * sin, x * cos - y * sin
-    # First-order signed distance to an ellipse: (|p|_E - 1) / |grad |p|_E|, exact on circles' axes.
-    level = np.hypot(along / a, across / b)
-    slope = np.hypot(along / a**2, across / b**2) / np.maximum(level, 1e-6)
-    distance = np.where(level > 1e-6, (level - 1) / np.maximum(slope, 1e-6), -min(a, b))
-    coverage = np.clip(0.5 - distance, 0, 1) * min(1.0, 2 * min(a, b))
-    return window, coverage.astype(np.float32)
+    # The ellipse is y^2 p + 2 x y q + x^2 r <= 1 about its centre, y along rows and x along columns.
+    q = cos * sin * (a**-2 - b**-2)
+    r = (sin / a) ** 2 + (cos / b) ** 2
+    half = np.array([a * b * np.sqrt(r), np.hypot(a * sin, b * cos)])
+    low = np.clip(np.floor(center - half), 0, size_px).astype(int)
+    high = np.clip(np.ceil(center + half), 0, size_px).astype(int)
+    lines = int(np.clip(np.ceil(_LINES_PER_HALF / half[0]), 4, _MOST_LINES))
+    y = low[0] + (np.arange((high[0] - low[0]) * lines) + 0.5)[:, None] / lines - center[0]
+    middle = center[1] - y * q / r
+    reach = np.sqrt(np.maximum(r - (y / (a * b)) ** 2, 0)) / r
+    col = np.arange(low[1], high[1])
+    covered = np.clip(np.minimum(middle + reach, col + 1) - np.maximum(middle - reach, col), 0, 1)
+    coverage = covered.reshape(high[0] - low[0], lines, -1).mean(axis=1)
+    return (slice(low[0], high[0]), slice(low[1], high[1])), coverage.astype(np.float32)
