@@ -1,6 +1,7 @@
 """The grammar: varied, exact both ways, and one file per language."""
 
 import json
+import re
 from collections import Counter
 from importlib import resources
 
@@ -9,9 +10,10 @@ import pytest
 
 from chiasm.case import Case
 from chiasm.errors import UnknownName
-from chiasm.questions import LANGUAGES, STYLES, Chart, Item, ask, ask_all, language
+from chiasm.questions import LANGUAGES, STYLES, Chart, Item, Statement, ask, ask_all, language
 from chiasm.questions._program import Missing
 from chiasm.questions._scales import scale, scales
+from chiasm.questions.language._grammar import split_sentences
 
 ADJECTIVES = ("faz size", "faz shape", "dropout extent", "amount")
 
@@ -81,6 +83,36 @@ def test_wording_varies_and_is_seeded(cases: list[Case]) -> None:
     assert len(prompts) >= 6
     again = ask(chart, "explain-stage", np.random.default_rng(0), form="free")
     assert again == drawn[0]
+
+
+def absent(*terms: str) -> list[Statement]:
+    return [Statement(key="absent", slots={"term": term}) for term in terms]
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_absent_findings_may_share_a_sentence_and_read_back_one_by_one(name: str) -> None:
+    grammar = language(name)
+    facts = absent("capillary dropout", "microaneurysm", "neovascularization")
+    texts = {grammar.reasoning(facts, style, np.random.default_rng(n)) for n in range(40) for style in STYLES}
+    assert {len(split_sentences(text)) for text in texts} == {1, 3}
+    assert all(grammar.read_back(text) == facts for text in texts)
+
+
+def test_a_text_repeats_no_form_and_no_opening_while_others_are_unused() -> None:
+    facts = absent("capillary dropout", "microaneurysm", "neovascularization", "intraretinal microvascular abnormality")
+    grammar = language("en")
+    for n in range(40):
+        sentences = split_sentences(grammar.reasoning(facts, "short", np.random.default_rng(n)))
+        stripped = {
+            re.sub("capillary dropout|microaneurysms|irma|neovascularization", "X", s.lower()) for s in sentences
+        }
+        assert len(stripped) == len(sentences)
+
+
+def test_an_adjective_is_that_of_the_number_beside_it() -> None:
+    size = scale("faz size")
+    assert size.label(size.cuts[0] - 0.004) == size.labels[1]  # shown as the border itself
+    assert size.label(size.cuts[0] - 0.006) == size.labels[0]
 
 
 def test_styles_differ_in_length(cases: list[Case]) -> None:

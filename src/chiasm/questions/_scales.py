@@ -19,6 +19,8 @@ class Scale(Record):
     name: str
     quantity: str
     unit: str
+    decimals: int
+    """Decimals with which the quantity is shown; the label is that of the shown value, so that no text contradicts itself."""
     cuts: tuple[float, ...]
     """Rising borders; a value on a border takes the upper label."""
     labels: tuple[str, ...]
@@ -33,8 +35,8 @@ class Scale(Record):
         return self
 
     def label(self, value: float) -> str:
-        """The label of a value."""
-        return self.labels[bisect.bisect_right(self.cuts, value)]
+        """The label of a value, as it is shown."""
+        return self.labels[bisect.bisect_right(self.cuts, round(value, self.decimals))]
 
     def margin(self, value: float) -> float:
         """Distance to the nearest cut, as a share of the range between the cuts (of the cut itself where there is one)."""

@@ -7,9 +7,11 @@ forms, or lists by style. A sentence is one form with its alternatives drawn; `r
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from typing import Final, Literal, get_args
 
@@ -23,6 +25,8 @@ from chiasm.questions.language._template import NUMBERS, Slots, Template, Words,
 Style = Literal["short", "findings", "teaching"]
 STYLES: Final[tuple[Style, ...]] = get_args(Style)
 LANGUAGES: Final = ("en", "de")
+JOINED: Final[dict[Style, float]] = {"short": 0.8, "findings": 0.6, "teaching": 0.4}
+"""How often findings that are absent one after the other share a sentence."""
 
 
 class Language:
@@ -43,6 +47,7 @@ class Language:
             pairs={key: (one, many) for key, (one, many) in data["pairs"].items()},
             plural=frozenset(data["plural"]),
             last=data["last"],
+            either=data["either"],
             none=data["none"],
         )
         self._asks = self._compile(data["asks"])
@@ -71,8 +76,21 @@ class Language:
         return _draw(self._find(self._says, statement.key, style), statement.slots, rng)
 
     def reasoning(self, statements: Sequence[Statement], style: Style, rng: np.random.Generator) -> str:
-        """Sentences for statements, in order."""
-        return " ".join(self.say(statement, style, rng) for statement in statements)
+        """Sentences for statements, in order.
+
+        Findings that are absent one after the other may share a sentence; among the forms, those are drawn that were used
+        least in this text, by themselves and by their first word.
+        """
+        used: Counter[str] = Counter()
+        sentences = []
+        for statement in _joined(statements, style, rng):
+            forms = self._find(self._says, statement.key, style)
+            worn = [used[form.source] + used[form.opening] for form in forms]
+            fresh = [form for form, times in zip(forms, worn, strict=True) if times == min(worn)]
+            form = fresh[int(rng.random() * len(fresh))]
+            used.update((form.source, form.opening))
+            sentences.append(form.render(statement.slots, rng))
+        return " ".join(sentences)
 
     def word(self, table: str, value: str) -> str:
         """The word for a value."""
@@ -92,19 +110,20 @@ class Language:
         Raises:
             ValueError: A sentence is none of this grammar's, or could be two different statements.
         """
-        return [self._read_sentence(sentence) for sentence in split_sentences(text)]
+        return [statement for sentence in split_sentences(text) for statement in self._read_sentence(sentence)]
 
-    def _read_sentence(self, sentence: str) -> Statement:
-        readings: list[tuple[str, dict[str, Scalar | tuple[str, ...]]]] = []
+    def _read_sentence(self, sentence: str) -> list[Statement]:
+        readings: list[list[Statement]] = []
         for key, pattern, template in self._patterns:
             match = pattern.fullmatch(sentence)
             slots = template.read(match) if match is not None else None
-            if slots is not None and (key, slots) not in readings:
-                readings.append((key, slots))
+            reading = [] if slots is None else _apart(Statement(key=key, slots=slots))
+            if reading and reading not in readings:
+                readings.append(reading)
         if len(readings) != 1:
             msg = f"{len(readings)} readings of {sentence!r}: {readings}"
             raise ValueError(msg)
-        return Statement(key=readings[0][0], slots=readings[0][1])
+        return readings[0]
 
     @functools.cached_property
     def _patterns(self) -> list[tuple[str, re.Pattern[str], Template]]:
@@ -140,6 +159,23 @@ def shown_slots(slots: Slots) -> dict[str, Scalar | tuple[str, ...]]:
 def split_sentences(text: str) -> list[str]:
     """Sentences of a text of the grammar: they end with a full stop, and no decimal point is followed by a space."""
     return [s for s in re.split(r"(?<=[.!?]) +", text.strip()) if s]
+
+
+def _joined(statements: Sequence[Statement], style: Style, rng: np.random.Generator) -> Iterator[Statement]:
+    """The statements, some runs of absent findings as one statement."""
+    for key, run in itertools.groupby(statements, key=lambda s: s.key):
+        same = list(run)
+        if key == "absent" and len(same) > 1 and rng.random() < JOINED[style]:
+            yield Statement(key="absent.several", slots={"kinds": tuple(str(s.slots["term"]) for s in same)})
+        else:
+            yield from same
+
+
+def _apart(statement: Statement) -> list[Statement]:
+    """The inverse: one statement for each absent finding."""
+    if statement.key != "absent.several":
+        return [statement]
+    return [Statement(key="absent", slots={"term": term}) for term in tuple(statement.slots["kinds"])]  # type: ignore[arg-type]
 
 
 def _draw(forms: list[Template], slots: Slots, rng: np.random.Generator) -> str:

@@ -7,7 +7,7 @@ name up to the first underscore (`area_2` is an area); `KINDS` lists them. Forms
                    n.is  "is" or "are", and the other pairs that the language lists
     term           term.one, term.many, term.any;  term.is  agrees with term.any
     word slots     the language's word for a value of the table of that name; word.x from the table "name.x"
-    lists          words of a table, joined
+    lists          words of a table, joined by "and"; list.or  by "or"
     x.text         the value as it is; only in questions and hints, which are not read back
 """
 
@@ -74,7 +74,9 @@ class Words(NamedTuple):
     plural: frozenset[str]
     """Terms whose `any` form is a plural."""
     last: str
-    """Between the last two items of a list."""
+    """Between the last two items of a list: " and "."""
+    either: str
+    """The same where one of them is meant: " or "."""
     none: str
     """An empty list."""
 
@@ -83,7 +85,7 @@ class Template:
     """One form of a sentence."""
 
     def __init__(self, source: str, words: Words) -> None:
-        self.source, self._words = source, words
+        self.source, self.opening, self._words = source, source.split()[0], words
         self._parts = _parse(source)
 
     def render(self, slots: Slots, rng: np.random.Generator) -> str:
@@ -131,7 +133,7 @@ class Template:
             return self._counted(form, int(value), slots)  # type: ignore[arg-type]
         if kind in LISTS:
             table = words.tables[LISTS[kind]]
-            return _join([table[str(v)] for v in value], words)  # type: ignore[union-attr]
+            return _join([table[str(v)] for v in value], words, form)  # type: ignore[union-attr]
         if form == "text":
             return str(value)
         if form in words.pairs:
@@ -170,7 +172,7 @@ class Template:
             return rf"(?:{number}) {_either(nouns)}" if form else r"\d+"
         if kind in LISTS:
             item = _either(tuple(words.tables[LISTS[kind]].values()))
-            return rf"{re.escape(words.none)}|{item}(?:, {item})*(?:{re.escape(words.last)}{item})?"
+            return rf"{re.escape(words.none)}|{item}(?:, {item})*(?:{re.escape(_last(words, form))}{item})?"
         return _either(tuple(words.tables[f"{kind}.{form}" if form else kind].values()))
 
     def _meaning(self, slot: str, form: str, text: str) -> Iterator[tuple[str, Scalar | tuple[str, ...]]]:
@@ -186,7 +188,7 @@ class Template:
                 yield "term", _value(noun, words.tables["term.one"], words.tables["term.many"])
         elif kind in LISTS:
             table = words.tables[LISTS[kind]]
-            items = [] if text == words.none.lower() else re.split(rf", |{re.escape(words.last)}", text)
+            items = [] if text == words.none.lower() else re.split(rf", |{re.escape(_last(words, form))}", text)
             yield slot, tuple(_value(item, table) for item in items)
         else:
             yield slot, _value(text, words.tables[f"{kind}.{form}" if form else kind])
@@ -219,10 +221,14 @@ def _either(texts: tuple[str, ...]) -> str:
     return "(?:" + "|".join(re.escape(t) for t in sorted(set(texts), key=len, reverse=True)) + ")"
 
 
-def _join(items: list[str], words: Words) -> str:
+def _join(items: list[str], words: Words, form: str) -> str:
     if not items:
         return words.none
-    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + words.last + items[-1]
+    return items[0] if len(items) == 1 else ", ".join(items[:-1]) + _last(words, form) + items[-1]
+
+
+def _last(words: Words, form: str) -> str:
+    return words.either if form == "or" else words.last
 
 
 def _value(text: str, *tables: dict[str, str]) -> str:

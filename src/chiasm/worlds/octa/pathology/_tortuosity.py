@@ -45,7 +45,8 @@ LEAST_RADIUS_UM: Final = 7.0
 """Arteries and veins from this radius on wind [um]."""
 STATED_GAIN: Final = 0.4
 """From this gain on, tortuosity is recorded as a finding; below, it is within what healthy eyes show."""
-GRADES: Final = ((0.8, "marked"), (0.6, "moderate"), (0.0, "mild"))
+GRADES: Final = ((0.85, "marked"), (0.7, "moderate"), (0.0, "mild"))
+"""Least gain of each grade; a gain below 0.6 is seldom visible, so the borders divide what lies above it."""
 
 
 class TortuosityParams(Record):
