@@ -39,6 +39,9 @@ class Spots:
     def __getitem__(self, index: int) -> DenseSample:
         return self._samples[index]
 
+    def shuffled(self, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(len(self))
+
 
 def table(**changes: Any) -> WarmupTable:
     base = {

@@ -101,6 +101,8 @@ class DataTable(_Table):
     """Questions about the same images that are joined to one conversation: the image is read once for all of them."""
     max_tokens: int = Field(default=2048, ge=16)
     """Longest conversation, image tokens included. Longer rows are refused, never cut."""
+    direct: float = Field(default=0.0, ge=0, le=1)
+    """Share of the answers that are taught without their reasoning, so that a model can also be asked directly."""
     photometry: PhotometryTable | None = None
     """Random changes of exposure; None shows the images as they are."""
     workers: int = Field(default=0, ge=0)

@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ from chiasm.case import Mask
 from chiasm.errors import InvalidInput
 
 _COLUMNS = ("images", "views", "findings", "facts")
+WINDOW_GROUPS = 8
+"""Row groups whose images are mixed with each other: a wholly random order would read a row group for every image."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class DenseSource(Protocol):
 
     def __len__(self) -> int:
         """Number of samples."""
+        ...
+
+    def shuffled(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """All indices once, in a random order that is cheap to read."""
         ...
 
     def __getitem__(self, index: int) -> DenseSample:
@@ -76,15 +83,24 @@ class DenseRows:
                         seen.add(shown[0]["sha256"])
                         self._places.append((shard, group, row))
         self._files: dict[int, pq.ParquetFile] = {}
-        self._group: tuple[tuple[int, int], list[dict[str, Any]]] | None = None
+        self._records = lru_cache(maxsize=WINDOW_GROUPS)(self._read)
 
     def __len__(self) -> int:
         return len(self._places)
 
+    def shuffled(self, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+        """All indices once: row groups in random order, and the images of each few of them mixed."""
+        places = np.asarray([place[:2] for place in self._places])
+        starts = np.flatnonzero(np.any(np.diff(places, axis=0), axis=1)) + 1
+        groups = np.split(np.arange(len(places)), starts)
+        mixed = [groups[number] for number in rng.permutation(len(groups))]
+        windows = [np.concatenate(mixed[k : k + WINDOW_GROUPS]) for k in range(0, len(mixed), WINDOW_GROUPS)]
+        return np.concatenate([rng.permutation(window) for window in windows]).astype(np.int64)
+
     def __getitem__(self, index: int) -> DenseSample:
         """The image and truth at `index`."""
         shard, group, row = self._places[index]
-        record = self._read(shard, group)[row]
+        record = self._records(shard, group)[row]
         with Image.open(io.BytesIO(record["images"][0]["bytes"])) as opened:
             image = np.asarray(opened.convert("L"))
         drawn = {name: np.zeros(image.shape, dtype=np.bool_) for name in self.maps}
@@ -97,9 +113,7 @@ class DenseRows:
         return DenseSample(image, drawn, known)
 
     def _read(self, shard: int, group: int) -> list[dict[str, Any]]:
-        if self._group is None or self._group[0] != (shard, group):
-            if shard not in self._files:
-                self._files[shard] = pq.ParquetFile(self._shards[shard])
-            table = self._files[shard].read_row_group(group, columns=list(_COLUMNS))
-            self._group = ((shard, group), table.to_pylist())
-        return self._group[1]
+        if shard not in self._files:
+            self._files[shard] = pq.ParquetFile(self._shards[shard])
+        rows: list[dict[str, Any]] = self._files[shard].read_row_group(group, columns=list(_COLUMNS)).to_pylist()
+        return rows

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +25,7 @@ from chiasm.errors import InvalidInput, UnknownName
 NEEDED: Final = ("images", "messages")
 """Columns without which nothing can be trained."""
 _READ: Final = (*NEEDED, "program", "level", "case_id")
+_REASONING: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _SPLITS: Final = ("train", "validation", "test", "dev", "val")
 
 Row = Mapping[str, Any]
@@ -201,6 +203,23 @@ def join_turns(rows: Sequence[Row]) -> dict[str, Any]:
                 content = [item for item in turn["content"] if item["type"] != "image"]
                 messages.append({**turn, "content": content})
     return {"images": list(rows[0]["images"]), "messages": messages}
+
+
+def without_reasoning(row: Row) -> dict[str, Any]:
+    """The row with its assistant's turns cut down to what follows the reasoning; as it is where there is none."""
+
+    def bare(turn: Mapping[str, Any]) -> Mapping[str, Any]:
+        if turn["role"] != "assistant":
+            return turn
+        content = turn["content"]
+        if isinstance(content, str):
+            return {**turn, "content": _REASONING.sub("", content)}
+        parts = [
+            {**item, "text": _REASONING.sub("", item["text"])} if item["type"] == "text" else item for item in content
+        ]
+        return {**turn, "content": parts}
+
+    return {**row, "messages": [bare(turn) for turn in row["messages"]]}
 
 
 def _with_placeholders(row: Row) -> list[dict[str, Any]]:

@@ -17,12 +17,12 @@ from trl import SFTConfig
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle, budget_of, quicken, quiet_transformers, save
 from chiasm.training._collate import AnswerCollator, split_answers
-from chiasm.training._config import PhotometryTable, Recipe
+from chiasm.training._config import DataTable, Recipe
 from chiasm.training._guards import blind_check, check_lengths, check_sizes, require_looking
 from chiasm.training._parts import adapter_targets, train_only
 from chiasm.training._photometry import rephotographed
 from chiasm.training._plan import Plan, make_plan
-from chiasm.training._rows import Row, RowIndex, RowStore, join_turns
+from chiasm.training._rows import Row, RowIndex, RowStore, join_turns, without_reasoning
 from chiasm.training._sft import ADAPTER, CHECKPOINTS, LOG, MODEL, SftResult
 from chiasm.training._trainer import PlannedTrainer, Progress, checkpoints_in
 
@@ -116,7 +116,7 @@ class Run:
             keep=recipe.save.keep,
             model=self.bundle.model,
             args=self._arguments(checkpoints),
-            train_dataset=planned_rows(self.store, self.plan, recipe.data.photometry, recipe.optim.seed),
+            train_dataset=planned_rows(self.store, self.plan, recipe.data, recipe.optim.seed),
             processing_class=self.bundle.processor,
             data_collator=self.collate,
             peft_config=adapters,
@@ -183,14 +183,16 @@ class Run:
             images.size = type(images.size)(shortest_edge=images.size["shortest_edge"], longest_edge=budget)
 
 
-def planned_rows(store: RowStore, plan: Plan, photometry: PhotometryTable | None, seed: int) -> Any:
+def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any:
     """The plan as a `datasets.Dataset` whose rows are conversations, read when asked for."""
 
     def conversation(place: int, rows: list[int]) -> dict[str, Any]:
-        joined = join_turns([store[row] for row in rows])
-        if photometry is not None:
-            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, place)))
-            joined["images"] = [rephotographed(image, photometry, rng) for image in joined["images"]]
+        light, words = (np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, place))) for key in (8, 9))
+        bare = words.random(len(rows)) < data.direct
+        taken = [store[row] for row in rows]
+        joined = join_turns([without_reasoning(row) if cut else row for row, cut in zip(taken, bare, strict=True)])
+        if data.photometry is not None:
+            joined["images"] = [rephotographed(image, data.photometry, light) for image in joined["images"]]
         return joined
 
     def conversations(batch: dict[str, Any]) -> dict[str, Any]:

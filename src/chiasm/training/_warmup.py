@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -137,13 +138,14 @@ class _Warmup:
         torch.manual_seed(table.seed)
         hidden = bundle.model.config.vision_config.out_hidden_size
         self.heads = DenseHeads(hidden, len(table.maps), len(table.scalars), self.cells).to(self.device)
-        self.centre, self.spread, self.rarity = self._statistics()
+        self.centre, self.spread, self.rarity, self.unit = self._statistics()
         self.optimiser = torch.optim.AdamW(
             [*self.tower.parameters(), *self.heads.parameters()],
             lr=table.lr,
             betas=(0.9, 0.98),
             weight_decay=table.weight_decay,
         )
+        self._orders = lru_cache(maxsize=2)(self._order)
         self.step = 0
         self._mark = time.perf_counter()
 
@@ -188,12 +190,12 @@ class _Warmup:
         chosen = []
         for place in range(start, start + self.table.batch):
             number, position = divmod(place, len(self.source))
-            chosen.append(int(self._order(number)[position]))
+            chosen.append(int(self._orders(number)[position]))
         return chosen
 
     def _order(self, number: int) -> Any:
         rng = np.random.default_rng(np.random.SeedSequence(self.table.seed, spawn_key=(1, number)))
-        return rng.permutation(len(self.source))
+        return self.source.shuffled(rng)
 
     def _sample(self, index: int) -> DenseSample:
         root = np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index))
@@ -223,6 +225,7 @@ class _Warmup:
         shaped = logits.view(len(logits), len(self.table.maps), -1)
         weight = 1 + targets * (self.rarity[None, :, None] - 1)
         raw = functional.binary_cross_entropy_with_logits(shaped, targets, weight=weight, reduction="none").mean(-1)
+        raw = raw / self.unit
         which = known.repeat_interleave(torch.tensor(counts, device=self.device), dim=0)
         return (raw * which).sum() / which.sum().clamp(min=1)
 
@@ -245,8 +248,11 @@ class _Warmup:
         known = torch.tensor([[float(name in s.maps) for name in self.table.maps] for s in samples])
         return torch.cat(parts).to(self.device), known.to(self.device)
 
-    def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Mean and spread of the numbers, and the weight of a covered cell of each map, from the first 256 images."""
+    def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean and spread of the numbers; weight of a covered cell and unit of loss of each map; from 256 images.
+
+        The unit is what the best constant answer costs, so that a microaneurysm of a few cells counts as much as vessels do.
+        """
         values: dict[str, list[float]] = {name: [] for name in self.table.scalars}
         shares: dict[str, list[float]] = {name: [] for name in self.table.maps}
         for index in range(min(256, len(self.source))):
@@ -263,7 +269,8 @@ class _Warmup:
         spread = [max(float(np.std(values[name])), 1e-6) for name in self.table.scalars]
         mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.table.maps]
         rarity = [min(math.sqrt((1 - share) / share), 10.0) for share in mean]
-        return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity))
+        unit = [_constant_cost(share, weight) for share, weight in zip(mean, rarity, strict=True)]
+        return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity, unit))
 
 
 def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
@@ -295,6 +302,13 @@ def cell_shares(
     shares = functional.adaptive_avg_pool2d(torch.from_numpy(stacked), (rows * cells, columns * cells))
     blocks = shares.view(len(names), rows, cells, columns, cells).permute(1, 3, 0, 2, 4)
     return blocks.reshape(rows * columns, len(names), cells * cells)
+
+
+def _constant_cost(share: float, weight: float) -> float:
+    """Cross-entropy of the best constant answer to a map that covers `share`, covered cells weighing `weight`."""
+    covered, bare = weight * share, 1 - share
+    best = covered / (covered + bare)
+    return -(covered * math.log(best) + bare * math.log(1 - best))
 
 
 def _course(step: int, steps: int, warmup: float) -> float:
