@@ -13,6 +13,7 @@ from chiasm.evaluation._realism import RealismReport, judge_tables, realism
 from chiasm.evaluation._realism_features import FITTED_FAMILIES, feature_table, image_features
 from chiasm.evaluation._settings import EvaluationOptions
 from chiasm.evaluation._single import ImageAnswer, answer_image, draw_answer
+from chiasm.evaluation._wording import TextOnly, Worded, text_only, worded
 
 __all__ = [
     "FITTED_FAMILIES",
@@ -34,6 +35,8 @@ __all__ = [
     "Reply",
     "Row",
     "SavedAnswers",
+    "TextOnly",
+    "Worded",
     "answer_image",
     "compare",
     "draw_answer",
@@ -47,4 +50,6 @@ __all__ = [
     "low_flow_share",
     "make_exam",
     "realism",
+    "text_only",
+    "worded",
 ]
