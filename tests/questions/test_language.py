@@ -115,6 +115,19 @@ def test_an_adjective_is_that_of_the_number_beside_it() -> None:
     assert size.label(size.cuts[0] - 0.006) == size.labels[0]
 
 
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_the_hint_shows_the_form_of_a_place_and_of_a_plain_number(name: str, cases: list[Case]) -> None:
+    hints = {
+        program: item.prompt.split("\n")[-1]
+        for program in ("locate-faz", "locate-fovea", "faz-circularity")
+        for item in [ask(cases[0], program, np.random.default_rng(1), form="free", language_name=name)]
+        if isinstance(item, Item)
+    }
+    assert "[x1, y1, x2, y2]" in hints["locate-faz"]
+    assert "[x, y]" in hints["locate-fovea"]
+    assert "1" not in hints["faz-circularity"]
+
+
 def test_styles_differ_in_length(cases: list[Case]) -> None:
     means = []
     for style in STYLES:

@@ -84,7 +84,7 @@ class Asking(NamedTuple):
 
 
 _PROGRAMS: dict[str, Program] = {}
-LONGEST_BINS: Final = 10
+PLACES: Final[dict[str, str]] = {"boxes": "[x1, y1, x2, y2]", "points": "[x, y]"}
 
 
 def register_program(program: Program) -> None:
@@ -241,7 +241,7 @@ def _item(look: Look, found: Program, asked: Asked, wording: _Wording) -> Item:
         _header(look.scene.view, asked.header, wording.language),
         wording.language.ask(asked.text, asked.slots, look.rng),
         *(numbered(key.options) if key.expects == "choice" else ()),
-        wording.language.hint(key.expects, _hint_slots(key, asked, wording.language), look.rng),
+        wording.language.hint(_hint(key), _hint_slots(key), look.rng),
     ]
     trace = Trace.model_construct(steps=tuple(look.steps))
     prompt = "\n".join(line for line in lines if line)
@@ -308,16 +308,24 @@ def _bins(asked: Asked, words: Language) -> tuple[list[str], int]:
     borders = [plain_number(cut).replace(".", words.words.decimal) for cut in used.cuts]
     lower = [plain_number(cut - 1) for cut in used.cuts] if whole else borders
     tables = words.words.tables["range"]
-    texts = [tables["below"].format(lower[0], unit) if not whole else tables["most"].format(lower[0], unit)]
+    least = tables["most"].format(lower[0], unit) if lower[0] != "0" else "0"
+    texts = [least if whole else tables["below"].format(lower[0], unit)]
     texts += [tables["between"].format(a, b, unit) for a, b in zip(borders, lower[1:], strict=False)]
     texts.append(tables["least" if whole else "above"].format(borders[-1], unit))
     return texts, used.labels.index(used.label(answer.value))
 
 
-def _hint_slots(key: Key, asked: Asked, words: Language) -> dict[str, Scalar | tuple[str, ...]]:
+def _hint(key: Key) -> str:
+    plain = isinstance(key.answer, NumberAnswer) and key.answer.unit == "1"
+    return "number without unit" if plain else key.expects
+
+
+def _hint_slots(key: Key) -> dict[str, Scalar | tuple[str, ...]]:
     slots: dict[str, Scalar | tuple[str, ...]] = {}
-    if isinstance(asked.key.answer, NumberAnswer):
-        slots["unit"] = asked.key.answer.unit
+    if isinstance(key.answer, NumberAnswer):
+        slots["unit"] = key.answer.unit
+    if key.expects in PLACES:
+        slots["place"] = PLACES[key.expects]
     if key.expects in ("category", "set", "ordered"):
         slots["options"] = ", ".join(key.options)
     return slots
