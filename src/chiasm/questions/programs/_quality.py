@@ -15,7 +15,8 @@ HIDDEN: Final = 0.5
 """A quadrant whose half is hidden cannot be judged."""
 TOUCHED: Final = 0.2
 """A quadrant of which a fifth is hidden is disturbed."""
-CENTRED_MM: Final = 0.3
+CENTRED_MM: Final = 0.1
+"""Usual fixation leaves the fovea on either side of this distance."""
 
 
 @program("quality", "recognition", "category", choice=True)
