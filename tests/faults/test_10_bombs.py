@@ -51,7 +51,7 @@ def test_deeply_nested_cases_are_refused(text):
 
 
 def test_run_lengths_cannot_grow_without_bound():
-    with pytest.raises(InvalidInput, match="at most 13 characters"):
+    with pytest.raises(InvalidInput, match="at most 7 characters"):
         text_to_counts("o" * 100_000)
 
 

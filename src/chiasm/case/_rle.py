@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from chiasm.errors import InvalidInput
 
+_MOST_CHARACTERS = 7
+"""Of one run in COCO's text: 35 bits, since COCO counts in 32."""
+
 
 def mask_to_counts(mask: NDArray[np.bool_]) -> list[int]:
     """Run lengths of a boolean mask of any dimension, background first; they sum to `mask.size`."""
@@ -48,17 +51,21 @@ def check_counts(counts: list[int], size: tuple[int, ...]) -> None:
 
 def counts_to_text(counts: list[int]) -> str:
     """COCO's compressed string: differences to the run two before, five bits a character (pycocotools `rleToString`)."""
-    out: list[str] = []
-    for i, count in enumerate(counts):
-        x = count - counts[i - 2] if i > 2 else count
-        while True:
-            bits = x & 0x1F
-            x >>= 5
-            more = x != -1 if bits & 0x10 else x != 0
-            out.append(chr((bits | 0x20 if more else bits) + 48))
-            if not more:
-                break
-    return "".join(out)
+    left = np.array(counts, dtype=np.int64)
+    left[3:] -= left[1:-2].copy()
+    codes = np.zeros((len(left), _MOST_CHARACTERS), dtype=np.uint8)
+    more = np.ones(len(left), dtype=bool)
+    used = np.zeros(codes.shape, dtype=bool)
+    for place in range(_MOST_CHARACTERS):
+        used[:, place] = more
+        bits = left & 0x1F
+        left >>= 5
+        more &= left != -((bits & 0x10) >> 4)  # what is left must be the sign of what is written
+        codes[:, place] = bits + 48 + 32 * more
+        if not more.any():
+            return codes[used].tobytes().decode()
+    msg = f"RLE counts must be below 2^32, got {max(counts)}"
+    raise InvalidInput(msg)
 
 
 def text_to_counts(text: str) -> list[int]:
@@ -67,24 +74,26 @@ def text_to_counts(text: str) -> list[int]:
     Raises:
         InvalidInput: A character is outside the code, or the last run is cut.
     """
-    counts: list[int] = []
-    position = 0
-    while position < len(text):
-        x, shift = 0, 0
-        while True:
-            if position >= len(text):
-                msg = f"RLE text ends inside run {len(counts)}; it was cut"
-                raise InvalidInput(msg)
-            code = ord(text[position]) - 48
-            if not 0 <= code < 64 or shift > 60:
-                msg = f"RLE text holds {text[position]!r} at {position}; COCO's code is '0' to 'o', at most 13 characters a run"
-                raise InvalidInput(msg)
-            x |= (code & 0x1F) << shift
-            shift += 5
-            position += 1
-            if not code & 0x20:
-                if code & 0x10:
-                    x |= -1 << shift
-                break
-        counts.append(x + counts[-2] if len(counts) > 2 else x)
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64) - 48
+    if len(codes) == 0:
+        return []
+    last = codes & 0x20 == 0
+    start = np.flatnonzero(np.concatenate([[True], last[:-1]]))
+    length = np.diff(start, append=len(codes))
+    place = np.arange(len(codes)) - np.repeat(start, length)
+    bad = np.flatnonzero((codes < 0) | (codes >= 64) | (place >= _MOST_CHARACTERS))
+    if len(bad):
+        msg = (
+            f"RLE text holds {text[bad[0]]!r} at {bad[0]}; COCO's code is '0' to 'o', "
+            f"at most {_MOST_CHARACTERS} characters a run"
+        )
+        raise InvalidInput(msg)
+    if not last[-1]:
+        msg = f"RLE text ends inside run {len(start) - 1}; it was cut"
+        raise InvalidInput(msg)
+    runs = np.add.reduceat((codes & 0x1F) << (5 * place), start)
+    runs -= ((codes[last] & 0x10) << (5 * length - 4))  # the top bit is the sign
+    for first in (1, 2):  # each run from the third on is written as its difference to the run two before
+        runs[first::2] = np.cumsum(runs[first::2])
+    counts: list[int] = runs.tolist()
     return counts

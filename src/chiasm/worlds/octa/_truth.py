@@ -13,26 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.case import Fact, Finding, Laterality, Mask, Quantity, Region, Vessel, Visibility
-from chiasm.measure import FIELD, Scale, StageEvidence, measure_masks, region_shape, stage
+from chiasm.case import Fact, Finding, Laterality, Quantity, Region, Visibility
+from chiasm.measure import FIELD, Scale, StageEvidence, region_shape, stage
 from chiasm.worlds.octa._params import EyeVisit, OctaParams, Scan
-from chiasm.worlds.octa.imaging import (
-    SLAB_LAYERS,
-    Imaged,
-    contrast_to_noise,
-    noise_map,
-    render_capsules,
-    select_edges,
-    vessel_mask,
-)
+from chiasm.worlds.octa._plane import Extent, Plane, extent_of, faz_mask
+from chiasm.worlds.octa.imaging import SLAB_LAYERS, Imaged, contrast_to_noise, noise_map
 from chiasm.worlds.octa.pathology import DiseasedEye, Lesion
 
 FAZ_GRID_UM = 5.0
 """Grid on which the shape of the FAZ is measured [um]."""
-EXACT_BIOMARKERS = ("vessel_area_density", "skeleton_density", "fractal_dimension", "vessel_diameter_index")
-"""Biomarkers that are stated as facts of each view."""
-LARGE_RADIUS_UM = 6.0
-"""Arteries and veins from this radius on are drawn in their findings' masks."""
 HIDDEN_SHARE = 0.5
 """A lesion of which at least this share lies under an artefact that hides vessels cannot be judged there."""
 HIDING = ("shadow", "low signal", "motion artefact", "defocus", "segmentation error")
@@ -46,11 +35,17 @@ _STAGE_TERMS = {
 
 @dataclass(frozen=True)
 class Exposed:
-    """One scan, its image, and the image of the same eye without disease (None: the eye has none)."""
+    """One scan, its image, the image of the same eye without disease (None: the eye has none), and the truth on its grid."""
 
     scan: Scan
     imaged: Imaged
     reference: NDArray[np.uint8] | None
+    plane: Plane
+
+    @cached_property
+    def hidden(self) -> NDArray[np.bool_]:
+        """(H, W) where an artefact hides vessels."""
+        return self.imaged.touched(*HIDING)
 
     @cached_property
     def noise(self) -> NDArray[np.float32] | None:
@@ -66,12 +61,11 @@ def case_facts(params: OctaParams) -> list[Fact]:
 
 def eye_findings(eye: EyeVisit, diseased: DiseasedEye, seen: list[Exposed]) -> list[Finding]:
     """Anatomy, lesions and artefacts of one eye at one visit, with their regions in every view."""
-    prefix = f"{eye.laterality.lower()}-v{eye.visit}"
+    prefix = _prefix(eye)
     side = {"laterality": Laterality(eye.laterality), "visit": eye.visit}
     found = [*_anatomy(prefix, side, diseased, seen)]
-    masks = {exposed.scan.view_id: _lesion_masks(diseased, exposed) for exposed in seen}
     for i, lesion in enumerate(diseased.lesions):
-        regions = [_region(exposed, masks[exposed.scan.view_id][i], lesion) for exposed in seen]
+        regions = [_region(exposed, exposed.plane.lesions[i], lesion) for exposed in seen]
         found.append(
             Finding(
                 finding_id=f"{prefix}-{lesion.lesion_id}",
@@ -79,7 +73,7 @@ def eye_findings(eye: EyeVisit, diseased: DiseasedEye, seen: list[Exposed]) -> l
                 regions=tuple(r for r in regions if r is not None),
                 attributes=lesion.attributes,
                 quantities=lesion.quantities,
-                visibility={e.scan.view_id: _visibility(e, masks[e.scan.view_id], i, lesion) for e in seen},
+                visibility={e.scan.view_id: _visibility(e, e.plane.lesions[i], lesion) for e in seen},
                 **side,
             )
         )
@@ -89,9 +83,11 @@ def eye_findings(eye: EyeVisit, diseased: DiseasedEye, seen: list[Exposed]) -> l
 def eye_facts(eye: EyeVisit, findings: list[Finding], diseased: DiseasedEye, seen: list[Exposed]) -> list[Fact]:
     """Stage and biomarkers of one eye at one visit: of all that was drawn, and of what each view shows."""
     side = Laterality(eye.laterality)
+    prefix = _prefix(eye)
+    number = {f"{prefix}-{lesion.lesion_id}": i for i, lesion in enumerate(diseased.lesions)}
     lesions = [f for f in findings if f.term in (*_STAGE_TERMS, "capillary dropout")]
-    largest = max(seen, key=lambda e: e.scan.imaging.size_px).scan.view_id
-    share = _nonperfused(lesions, largest)
+    dropout = {f.finding_id: number[f.finding_id] for f in lesions if f.term == "capillary dropout"}
+    share = max(seen, key=lambda e: e.scan.imaging.size_px).plane.share(list(dropout.values()))
     facts = [
         Fact(name="stage", value=_stage(lesions, share), laterality=side, visit=eye.visit),
         Fact(name="nonperfusion", value=round(100 * share, 3), unit="%", laterality=side, visit=eye.visit),
@@ -101,30 +97,27 @@ def eye_facts(eye: EyeVisit, findings: list[Finding], diseased: DiseasedEye, see
     for exposed in seen:
         view_id = exposed.scan.view_id
         visible = [f for f in lesions if f.visible_in(view_id)]
-        shown = _nonperfused(visible, view_id)
+        shown = exposed.plane.share([dropout[f.finding_id] for f in visible if f.finding_id in dropout])
         facts += [
             Fact(name="stage_visible", value=_stage(visible, shown), view_id=view_id),
             Fact(name="nonperfusion_visible", value=round(100 * shown, 3), unit="%", view_id=view_id),
             Fact(name="quality", value=_quality(exposed), view_id=view_id),
-            *_biomarkers(eye, diseased, exposed),
+            *(
+                Fact(
+                    name=b.name if b.region == FIELD else f"{b.name} {b.region}",
+                    value=b.value,
+                    unit=b.unit,
+                    view_id=view_id,
+                )
+                for b in exposed.plane.biomarkers
+            ),
         ]
     return facts
 
 
-def faz_mask(outline_um: NDArray[np.floating[Any]], pixel_um: float, size_px: int) -> NDArray[np.bool_]:
-    """(size_px, size_px) bool: pixels whose centre lies inside the closed outline (K, 2) [um], by the even-odd rule.
-
-    Every crossing of the outline with a row of centres flips the pixels to its right.
-    """
-    row, col = outline_um.T / pixel_um - 0.5
-    next_row, next_col = np.roll(row, -1), np.roll(col, -1)
-    centres = np.arange(size_px)
-    crosses = (row[:, None] <= centres) != (next_row[:, None] <= centres)
-    edge, at = np.nonzero(crosses)
-    where = col[edge] + (at - row[edge]) * (next_col[edge] - col[edge]) / (next_row[edge] - row[edge])
-    flips = np.zeros((size_px, size_px + 1), dtype=np.int32)
-    np.add.at(flips, (at, np.clip(np.ceil(where), 0, size_px).astype(np.intp)), 1)
-    return np.asarray(np.cumsum(flips, axis=1)[:, :size_px] % 2 == 1)
+def _prefix(eye: EyeVisit) -> str:
+    """What the ids of an eye's findings begin with."""
+    return f"{eye.laterality.lower()}-v{eye.visit}"
 
 
 def _anatomy(prefix: str, side: dict[str, Any], diseased: DiseasedEye, seen: list[Exposed]) -> list[Finding]:
@@ -132,18 +125,14 @@ def _anatomy(prefix: str, side: dict[str, Any], diseased: DiseasedEye, seen: lis
     regions: dict[str, list[Region]] = {"foveal avascular zone": [], "fovea": [], "artery": [], "vein": []}
     for exposed in seen:
         imaging, view_id = exposed.scan.imaging, exposed.scan.view_id
-        zone = faz_mask(diseased.faz_outline_um, imaging.pixel_um, imaging.size_px)
-        if zone.any():
-            regions["foveal avascular zone"].append(Region(view_id=view_id, mask=Mask.from_array(zone), box=_box(zone)))
+        if (zone := exposed.plane.faz) is not None:
+            regions["foveal avascular zone"].append(Region(view_id=view_id, mask=zone.mask, box=zone.box))
         centre = (diseased.fovea_um[0] / imaging.pixel_um, diseased.fovea_um[1] / imaging.pixel_um)
         if all(0 <= x <= imaging.size_px for x in centre):
             regions["fovea"].append(Region(view_id=view_id, points=(centre,)))
-        for kind in (Vessel.ARTERY, Vessel.VEIN):
-            layers = SLAB_LAYERS[imaging.slab]
-            edges = select_edges(diseased.graph, layers=layers, vessels=(kind,), min_radius_um=LARGE_RADIUS_UM)
-            drawn = vessel_mask(diseased.graph, imaging.size_px, edges)
-            if drawn.any():
-                regions[kind.name.lower()].append(Region(view_id=view_id, mask=Mask.from_array(drawn)))
+        for kind, drawn in exposed.plane.vessels.items():
+            if drawn is not None:
+                regions[kind.name.lower()].append(Region(view_id=view_id, mask=drawn.mask))
     return [
         Finding(
             finding_id=f"{prefix}-{name.replace(' ', '-')}",
@@ -173,13 +162,9 @@ def _faz_quantities(diseased: DiseasedEye) -> tuple[Quantity, ...]:
     )
 
 
-def _lesion_masks(diseased: DiseasedEye, exposed: Exposed) -> list[NDArray[np.bool_]]:
-    return [lesion.mask(exposed.scan.imaging.size_px) for lesion in diseased.lesions]
-
-
-def _region(exposed: Exposed, mask: NDArray[np.bool_], lesion: Lesion) -> Region | None:
+def _region(exposed: Exposed, extent: Extent | None, lesion: Lesion) -> Region | None:
     """Where a lesion lies in one view; None where no pixel of it is in the field."""
-    if not mask.any():
+    if extent is None:
         return None
     imaging = exposed.scan.imaging
     centre = tuple(float(x) / imaging.pixel_um for x in lesion.center_um[:2])
@@ -187,8 +172,8 @@ def _region(exposed: Exposed, mask: NDArray[np.bool_], lesion: Lesion) -> Region
     line = () if lesion.polyline_um is None else _inside(lesion.polyline_um / imaging.pixel_um, imaging.size_px)
     return Region(
         view_id=exposed.scan.view_id,
-        mask=Mask.from_array(mask),
-        box=_box(mask),
+        mask=extent.mask,
+        box=extent.box,
         points=(centre,) if inside and lesion.term == "microaneurysm" else (),
         polyline=line,
     )
@@ -199,24 +184,23 @@ def _inside(line: NDArray[np.floating[Any]], size_px: int) -> tuple[tuple[float,
     return tuple((float(r), float(c)) for r, c in line[keep, :2])
 
 
-def _visibility(exposed: Exposed, masks: list[NDArray[np.bool_]], index: int, lesion: Lesion) -> Visibility:
+def _visibility(exposed: Exposed, extent: Extent | None, lesion: Lesion) -> Visibility:
     """Outside the field, in a layer that the slab leaves out, under an artefact, too faint, or visible."""
-    mask, imaging = masks[index], exposed.scan.imaging
-    if not mask.any():
+    if extent is None:
         return Visibility(visible=False, reason="outside the field")
-    if lesion.layers.isdisjoint(SLAB_LAYERS[imaging.slab]):
+    if lesion.layers.isdisjoint(SLAB_LAYERS[exposed.scan.imaging.slab]):
         return Visibility(visible=False, reason="in a layer that this slab leaves out")
-    hidden = exposed.imaged.touched(*HIDING) & mask
+    at, mask = extent.window, extent.inside
+    hidden = exposed.hidden[at] & mask
     if hidden.sum() >= HIDDEN_SHARE * mask.sum():
-        kinds = sorted(
-            {t.artefact.kind for t in exposed.imaged.artefacts if t.artefact.kind in HIDING and (t.mask & mask).any()}
-        )
+        truths = exposed.imaged.artefacts
+        kinds = sorted({t.artefact.kind for t in truths if t.artefact.kind in HIDING and (t.mask[at] & mask).any()})
         return Visibility(visible=False, reason=f"under an artefact: {', '.join(kinds)}")
-    others = [m for i, m in enumerate(masks) if i != index]
-    alone = mask & ~np.logical_or.reduce(others) if others else mask
     assert exposed.reference is not None  # an eye with a lesion has a healthy twin
+    assert exposed.noise is not None
+    alone = mask & (exposed.plane.depth[at] == 1)
     judged = alone if alone.sum() >= mask.sum() / 4 else mask
-    strength = contrast_to_noise(exposed.imaged.pixels, exposed.reference, judged, exposed.noise)
+    strength = contrast_to_noise(exposed.imaged.pixels[at], exposed.reference[at], judged, exposed.noise[at])
     reason = "" if strength.visible else "below the contrast threshold"
     return Visibility(visible=strength.visible, contrast_to_noise=round(strength.to_noise, 3), reason=reason)
 
@@ -226,11 +210,8 @@ def _artefacts(prefix: str, side: dict[str, Any], seen: list[Exposed]) -> list[F
     for exposed in seen:
         view_id = exposed.scan.view_id
         for i, truth in enumerate(exposed.imaged.artefacts):
-            region = (
-                Region(view_id=view_id, mask=Mask.from_array(truth.mask), box=_box(truth.mask))
-                if truth.mask.any()
-                else None
-            )
+            extent = extent_of(truth.mask)
+            region = None if extent is None else Region(view_id=view_id, mask=extent.mask, box=extent.box)
             out.append(
                 Finding(
                     finding_id=f"{view_id}-artefact-{i}",
@@ -242,14 +223,6 @@ def _artefacts(prefix: str, side: dict[str, Any], seen: list[Exposed]) -> list[F
                 )
             )
     return out
-
-
-def _nonperfused(lesions: list[Finding], view_id: str) -> float:
-    """Share of the field that dropout covers in a view; regions of two layers may overlap and count once."""
-    masks = [
-        r.mask.to_array() for f in lesions if f.term == "capillary dropout" and (r := f.region(view_id)) and r.mask
-    ]
-    return float(np.logical_or.reduce(masks).mean()) if masks else 0.0
 
 
 def _stage(lesions: list[Finding], nonperfused: float) -> str:
@@ -264,26 +237,3 @@ def _quality(exposed: Exposed) -> str:
     """Good, acceptable or poor, by the worst artefact; projection is in every OCTA image and does not count."""
     worst = {t.artefact.severity for t in exposed.imaged.artefacts if t.artefact.kind in (*HIDING, "decentration")}
     return "poor" if "severe" in worst else "acceptable" if "moderate" in worst else "good"
-
-
-def _biomarkers(eye: EyeVisit, diseased: DiseasedEye, exposed: Exposed) -> list[Fact]:
-    """Exact biomarkers of the perfused vessels that the slab shows, by region of the field."""
-    imaging = exposed.scan.imaging
-    edges = select_edges(diseased.graph, layers=SLAB_LAYERS[imaging.slab])
-    coverage = render_capsules(diseased.graph, imaging.size_px, edges=edges)
-    zone = faz_mask(diseased.faz_outline_um, imaging.pixel_um, imaging.size_px)
-    measured = measure_masks(coverage, imaging.fov_mm, faz=zone, laterality=Laterality(eye.laterality))
-    return [
-        Fact(
-            name=f"{b.name} {b.region}" if b.region != FIELD else b.name,
-            value=b.value,
-            unit=b.unit,
-            view_id=exposed.scan.view_id,
-        )
-        for b in measured.biomarkers.values
-    ]
-
-
-def _box(mask: NDArray[np.bool_]) -> tuple[tuple[float, float], tuple[float, float]]:
-    rows, cols = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return (float(rows[0]), float(cols[0])), (float(rows[-1] + 1), float(cols[-1] + 1))

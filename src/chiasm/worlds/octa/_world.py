@@ -23,6 +23,7 @@ from chiasm.worlds.octa._params import (
     default_profile,
     view_name,
 )
+from chiasm.worlds.octa._plane import Plane
 from chiasm.worlds.octa._truth import Exposed, case_facts, eye_facts, eye_findings
 from chiasm.worlds.octa.anatomy import Anatomy, AnatomyParams, fellow_anatomy, grow, sample_anatomy
 from chiasm.worlds.octa.imaging import Exposure, Eye, image, load_profile, sample_imaging
@@ -177,12 +178,16 @@ def _expose(eye: EyeVisit) -> tuple[list[Exposed], DiseasedEye]:
     target = _scanned(anatomy, diseased)
     bare = eye.pathology.without_all()
     healthy = _scanned(anatomy, apply_pathology(anatomy, bare)) if diseased.lesions else None
+    planes: dict[tuple[str, int], Plane] = {}
     out = []
     for scan in eye.scans:
+        of_plane = (scan.imaging.slab, scan.imaging.size_px)
+        if of_plane not in planes:
+            planes[of_plane] = Plane(diseased, Laterality(eye.laterality), scan.imaging)
         given = Exposure(*scan.exposure) if scan.exposure else None
         imaged = image(target, scan.imaging, exposure=given)
         reference = None if healthy is None else image(healthy, scan.imaging, exposure=imaged.exposure).pixels
-        out.append(Exposed(scan, imaged, reference))
+        out.append(Exposed(scan, imaged, reference, planes[of_plane]))
     return out, diseased
 
 
