@@ -220,7 +220,8 @@ class VesselGraph:
             i = int(np.argmax(bad))
             msg = f"VesselGraph.radius_um must be > 0 um, got {self.radius_um[i]} at edge {i}"
             raise InvalidInput(msg)
-        if len(np.unique(self.edge_id)) != self.n_edges:
+        ids = np.sort(self.edge_id)
+        if (ids[1:] == ids[:-1]).any():
             msg = "VesselGraph.edge_id must be unique"
             raise InvalidInput(msg)
         for name, words, values in (
@@ -228,7 +229,7 @@ class VesselGraph:
             ("vessel", Vessel, self.vessel),
             ("layer", Layer, self.layer),
         ):
-            unknown = set(np.unique(values).tolist()) - {int(w) for w in words}
+            unknown = set(np.flatnonzero(np.bincount(values)).tolist()) - {int(w) for w in words}
             if unknown:
                 msg = f"VesselGraph.{name} holds {sorted(unknown)}; known: {[f'{int(w)}={w.name}' for w in words]}"
                 raise InvalidInput(msg)

@@ -26,7 +26,7 @@ from chiasm.worlds.octa._params import (
 from chiasm.worlds.octa._plane import Plane
 from chiasm.worlds.octa._truth import Exposed, case_facts, eye_facts, eye_findings
 from chiasm.worlds.octa.anatomy import Anatomy, AnatomyParams, fellow_anatomy, grow, sample_anatomy
-from chiasm.worlds.octa.imaging import Exposure, Eye, image, load_profile, sample_imaging
+from chiasm.worlds.octa.imaging import Exposure, Eye, Projector, image, load_profile, sample_imaging
 from chiasm.worlds.octa.pathology import (
     FAMILIES,
     DiseasedEye,
@@ -175,9 +175,9 @@ def _expose(eye: EyeVisit) -> tuple[list[Exposed], DiseasedEye]:
     """Every scan of one eye, beside the healthy twin's image that says what can be seen."""
     anatomy = _grown_for(eye)
     diseased = apply_pathology(anatomy, eye.pathology)
-    target = _scanned(anatomy, diseased)
-    bare = eye.pathology.without_all()
-    healthy = _scanned(anatomy, apply_pathology(anatomy, bare)) if diseased.lesions else None
+    target, healthy = Projector(_scanned(anatomy, diseased)), None
+    if diseased.lesions:
+        healthy = Projector(_scanned(anatomy, apply_pathology(anatomy, eye.pathology.without_all())))
     planes: dict[tuple[str, int], Plane] = {}
     out = []
     for scan in eye.scans:
@@ -185,8 +185,10 @@ def _expose(eye: EyeVisit) -> tuple[list[Exposed], DiseasedEye]:
         if of_plane not in planes:
             planes[of_plane] = Plane(diseased, Laterality(eye.laterality), scan.imaging)
         given = Exposure(*scan.exposure) if scan.exposure else None
-        imaged = image(target, scan.imaging, exposure=given)
-        reference = None if healthy is None else image(healthy, scan.imaging, exposure=imaged.exposure).pixels
+        imaged = image(target.eye, scan.imaging, given, target.flow(scan.imaging))
+        reference = None
+        if healthy is not None:
+            reference = image(healthy.eye, scan.imaging, imaged.exposure, healthy.flow(scan.imaging)).pixels
         out.append(Exposed(scan, imaged, reference, planes[of_plane]))
     return out, diseased
 

@@ -4,7 +4,7 @@ from chiasm.worlds.octa.imaging._artefacts import ArtefactTruth
 from chiasm.worlds.octa.imaging._blobs import blob_masks, render_blobs
 from chiasm.worlds.octa.imaging._calibrate import Calibration, Progress, calibrate
 from chiasm.worlds.octa.imaging._eye import RETINAL_LAYERS, Blobs, Eye
-from chiasm.worlds.octa.imaging._flow import SLAB_LAYERS
+from chiasm.worlds.octa.imaging._flow import SLAB_LAYERS, Projector
 from chiasm.worlds.octa.imaging._image import Exposure, Imaged, image
 from chiasm.worlds.octa.imaging._inspect import ImageProblem, inspect_images
 from chiasm.worlds.octa.imaging._params import Artefact, ArtefactKind, ImagingParams, Severity, Slab, tunable
@@ -47,6 +47,7 @@ __all__ = [
     "ImagingParams",
     "Profile",
     "Progress",
+    "Projector",
     "Severity",
     "Slab",
     "Spread",

@@ -44,6 +44,23 @@ class Flow:
     """(n, n, 2) double-angle vectors of the capillaries' mean direction per cell (see `_streaks`)."""
 
 
+class Projector:
+    """Projects one eye, once for all the images that share what a projection depends on."""
+
+    def __init__(self, eye: Eye) -> None:
+        self.eye = eye
+        self._leaks = bool((eye.graph.layer == int(Layer.VITREOUS)).any())
+        self._made: dict[tuple[object, ...], Flow] = {}
+
+    def flow(self, params: ImagingParams) -> Flow:
+        """What `project` gives."""
+        leak = params.vitreous_leak if self._leaks else None
+        key = (params.slab, params.size_px, params.projection, params.saturation_mm_s, leak)
+        if key not in self._made:
+            self._made[key] = project(self.eye, params)
+        return self._made[key]
+
+
 def project(eye: Eye, params: ImagingParams) -> Flow:
     """Project the slab's vessels onto the image."""
     layers = SLAB_LAYERS[params.slab]

@@ -7,6 +7,8 @@ It is scaled by perfusion, so that it vanishes where no vessel is near.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -47,10 +49,11 @@ def streaks(cells: NDArray[np.float32], params: ImagingParams) -> Field:
     return np.asarray(out / np.float32(max(float(out.std()), 1e-6)), dtype=np.float32)
 
 
+@lru_cache(maxsize=2)
 def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
     """(n, n, 2) double-angle vectors (cos 2a, sin 2a) of the capillaries' direction, averaged over cells and smoothed.
 
-    a runs from +col towards +row. Shorter than one where directions disagree.
+    a runs from +col towards +row. Shorter than one where directions disagree. Kept for the next image: twins share a bed.
     """
     n = max(4, round(graph.fov_um / _CELL_UM))
     ends = graph.position_um[:, :2][graph.edges]
