@@ -92,7 +92,7 @@ def text_to_counts(text: str) -> list[int]:
         msg = f"RLE text ends inside run {len(start) - 1}; it was cut"
         raise InvalidInput(msg)
     runs = np.add.reduceat((codes & 0x1F) << (5 * place), start)
-    runs -= ((codes[last] & 0x10) << (5 * length - 4))  # the top bit is the sign
+    runs -= (codes[last] & 0x10) << (5 * length - 4)  # the top bit is the sign
     for first in (1, 2):  # each run from the third on is written as its difference to the run two before
         runs[first::2] = np.cumsum(runs[first::2])
     counts: list[int] = runs.tolist()
