@@ -55,6 +55,27 @@ def test_four_steps_equal_two_and_two_after_resuming(
     assert all(not torch.equal(fresh[name], trained[name]) for name in fresh if part_of(name) == "vision")
 
 
+def test_a_share_of_the_answers_is_taught_without_reasoning(toy: SimpleNamespace, tmp_path: Path) -> None:
+    from chiasm.training._plan import make_plan
+    from chiasm.training._rows import open_rows, scan_rows
+    from chiasm.training._run import planned_rows
+
+    store = open_rows(toy.write_rows(tmp_path / "data", toy.rows_of(40)), "train")
+    recipe = load_recipe("nano", {"data.direct": 0.5, "data.turns": 1})
+    plan = make_plan(scan_rows(store), recipe.data, recipe.optim)
+
+    def replies(seed: int) -> list[str]:
+        rows = planned_rows(store, plan, recipe.data, seed)
+        return [rows[k]["messages"][-1]["content"][0]["text"] for k in range(len(rows))]
+
+    texts = replies(0)
+    bare = [text for text in texts if "<think>" not in text]
+    assert 0.3 < len(bare) / len(texts) < 0.7
+    assert set(bare) <= {"<answer>yes</answer>", "<answer>no</answer>"}
+    assert replies(0) == texts
+    assert replies(1) != texts
+
+
 def test_frozen_parts_stay_bit_equal_and_the_others_move(
     make_tiny: Callable[[int], Bundle], spots: Path, tmp_path: Path
 ) -> None:

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -162,3 +164,28 @@ def test_unknown_targets_are_refused(make_tiny: Callable[[int], Bundle], toy: Si
         warm_up(table(scalars=("depth",)), make_tiny(0), Spots(toy, 10), tmp_path / "run", say=quiet)
     with pytest.raises(InvalidInput, match="a warm-up batch of 8 needs as many images, got 3"):
         warm_up(table(), make_tiny(0), Spots(toy, 3), tmp_path / "run", say=quiet)
+
+
+def test_a_pass_mixes_images_but_stays_within_a_few_row_groups(toy: SimpleNamespace, tmp_path: Path) -> None:
+    path = tmp_path / "train-00000.parquet"
+    pq.write_table(pa.Table.from_pylist(dense_rows(toy, 64)), path, row_group_size=4)  # two images a row group
+    source = DenseRows([path], maps=("microaneurysm",), scalars=())
+    order = source.shuffled(np.random.default_rng(0))
+    assert sorted(order.tolist()) == list(range(64))
+    assert np.mean(np.diff(order) == 1) < 0.2
+    assert [len(np.unique(order[start : start + 16] // 2)) for start in range(0, 64, 16)] == [8] * 4
+
+
+def test_the_best_constant_answer_costs_one_however_rare_the_map(
+    make_tiny: Callable[[int], Bundle], toy: SimpleNamespace
+) -> None:
+    from chiasm.training._warmup import _Warmup
+
+    source = Spots(toy, 16)
+    run = _Warmup(table(scalars=()), make_tiny(0), source)
+    targets, known = run._targets([source[k] for k in range(16)])
+    covered = float(targets.mean()) * float(run.rarity[0])
+    best = covered / (covered + 1 - float(targets.mean()))
+    # cells that are covered in part weigh a little less than whole ones
+    logits = torch.full((len(targets), targets.shape[-1]), float(np.log(best / (1 - best))))
+    assert float(run._map_loss(logits, targets, known, [len(targets) // 16] * 16)) == pytest.approx(1.0, rel=0.06)

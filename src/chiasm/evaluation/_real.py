@@ -11,18 +11,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-
-from chiasm.case import Case, Laterality, View
+from chiasm.case import Case, View
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
 from chiasm.measure import Stage
-from chiasm.questions import CategoryAnswer, Item, Key, ask_all, language
+from chiasm.questions import CategoryAnswer, Item, Key, YesNoAnswer, ask_all, prompt_about
 from chiasm.sources import Problem, read_octa500, read_source
 
 STAGES: Final = tuple(stage.value for stage in Stage)
 DR_CLASSES: Final = ("healthy", "dr")
+MODALITY_KEY: Final = Key(expects="yesno", answer=YesNoAnswer(yes=True))
 
 
 def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
@@ -44,26 +43,18 @@ def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
 
 
 def stage_prompt(view: View) -> str:
-    """The stage question about a view, in the first wording of the program explain-stage; nothing about the patient."""
-    words, rng = language("en"), np.random.default_rng(0)
-    tables = words.words.tables
-    parts = [tables["modality"].get(view.modality, view.modality)]
-    slab = view.attributes.get("slab")
-    if isinstance(slab, str):
-        parts.append(tables["slab"].get(slab, slab))
-    if view.spacing_mm is not None and all(view.spacing_mm):
-        parts.append(
-            " x ".join(f"{n * (s or 0):.3g}" for n, s in zip(view.shape, view.spacing_mm, strict=True)) + " mm"
-        )
-    if view.laterality in (Laterality.OD, Laterality.OS):
-        parts.append(tables["eye"][view.laterality.value])
-    hint = words.hint("category", {"options": ", ".join(STAGES)}, rng)
-    return "\n".join((", ".join(parts) + ".", words.ask("explain-stage", {}, rng), hint))
+    """The stage question about a view, as the program explain-stage words it; nothing about the patient."""
+    return prompt_about(view, "explain-stage", stage_key())
 
 
 def stage_key() -> Key:
     """How a stage answer is read."""
     return Key(expects="category", answer=CategoryAnswer(value=STAGES[0]), options=STAGES, ordinal=True)
+
+
+def modality_prompt(view: View) -> str:
+    """The question whether the picture is en face OCTA at all, as the program modality-check words it."""
+    return prompt_about(view, "modality-check", MODALITY_KEY, header="no modality")
 
 
 def dr_item(case: Case, view: View, truth: str, groups: dict[str, str]) -> ExamItem:

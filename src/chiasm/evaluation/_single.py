@@ -14,10 +14,10 @@ from PIL import Image, ImageDraw, ImageFont
 from chiasm.case import Laterality, View
 from chiasm.errors import Unanswerable
 from chiasm.evaluation._model import Model
-from chiasm.evaluation._question import Picture, Question
-from chiasm.evaluation._real import STAGES, stage_key, stage_prompt
+from chiasm.evaluation._question import Picture, Question, Reply
+from chiasm.evaluation._real import MODALITY_KEY, STAGES, modality_prompt, stage_key, stage_prompt
 from chiasm.measure import measure_image
-from chiasm.questions import parse_answer, reasoning_of
+from chiasm.questions import YesNoAnswer, parse_answer, reasoning_of
 from chiasm.questions.reading import Claim, claims
 
 SECTOR_COLOURS = {
@@ -26,6 +26,7 @@ SECTOR_COLOURS = {
     "intraretinal microvascular abnormality": (90, 200, 255),
     "neovascularization": (200, 120, 255),
 }
+YES_NO = ("yes", "no")
 _DIRECTIONS = ("right", "upper right", "upper", "upper left", "left", "lower left", "lower", "lower right")
 
 
@@ -66,7 +67,7 @@ class ImageAnswer:
 def answer_image(
     model: Model, pixels: NDArray[np.uint8], fov_mm: float | None = None, laterality: Laterality = Laterality.UNKNOWN
 ) -> ImageAnswer:
-    """Ask a model for the stage of one en face OCTA image.
+    """Ask a model whether a picture is en face OCTA at all, and if it says so, for its stage.
 
     Args:
         model: See `load_model`.
@@ -86,13 +87,12 @@ def answer_image(
         laterality=laterality,
         attributes={"slab": "inner retina"},
     )
-    question = Question(
-        question_id="image", prompt=stage_prompt(view), pictures=(Picture.from_array(pixels),), options=STAGES
-    )
-    (reply,) = model.answer([question])
-    if reply.text is None:
-        msg = f"{model.name} gave no answer: {reply.problem}"
-        raise Unanswerable(msg)
+    modality = _asked(model, view, "modality", modality_prompt(view), YES_NO)
+    genuine = parse_answer(modality.text or "", MODALITY_KEY).tolerant.answer
+    if genuine == YesNoAnswer(yes=False):
+        return ImageAnswer(pixels, modality.text or "", reasoning_of(modality.text or ""), None, False, {}, ())
+    reply = _asked(model, view, "image", stage_prompt(view), STAGES)
+    assert reply.text is not None
     parsed = parse_answer(reply.text, stage_key()).tolerant.answer
     reasoning = reasoning_of(reply.text)
     return ImageAnswer(
@@ -104,6 +104,15 @@ def answer_image(
         probabilities=dict(reply.scores or {}),
         findings=claims(reasoning, laterality.value).claims,
     )
+
+
+def _asked(model: Model, view: View, name: str, prompt: str, options: tuple[str, ...]) -> Reply:
+    picture = Picture.from_array(view.pixels)
+    (reply,) = model.answer([Question(question_id=name, prompt=prompt, pictures=(picture,), options=options)])
+    if reply.text is None:
+        msg = f"{model.name} gave no answer: {reply.problem}"
+        raise Unanswerable(msg)
+    return reply
 
 
 def draw_answer(answer: ImageAnswer, fov_mm: float | None = None) -> NDArray[np.uint8]:

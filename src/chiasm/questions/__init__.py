@@ -35,7 +35,7 @@ from chiasm.questions._metrics import (
 )
 from chiasm.questions._panels import CHANGES, picture, pictures
 from chiasm.questions._parse import Parsed, Parsing, parse_answer
-from chiasm.questions._program import Asking, Program, ask, ask_all, programs
+from chiasm.questions._program import Asking, Program, ask, ask_all, programs, prompt_about
 from chiasm.questions._rewrite import RewriteOptions, Rewritten, rewrite_items
 from chiasm.questions._score import Mark, Score, score
 from chiasm.questions._twins import pair_twins
@@ -106,6 +106,7 @@ __all__ = [
     "picture",
     "pictures",
     "programs",
+    "prompt_about",
     "reasoning_of",
     "relative_accuracy",
     "rewrite_items",

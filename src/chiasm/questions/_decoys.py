@@ -98,7 +98,7 @@ def _ultrasound(pixels: Pixels, rng: np.random.Generator) -> Pixels:
         image[cyst] = 20
     grainy = image * gaussian_filter(rng.exponential(1.0, pixels.shape), (0.7, 2.0))
     grainy[(depth < 0.12) | (depth > 1.02) | (np.abs(angle) > rng.uniform(0.5, 0.75))] = 2
-    return np.clip(grainy, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(grainy, 0, 255), dtype=np.uint8)
 
 
 def _photograph(pixels: Pixels, rng: np.random.Generator) -> Pixels:

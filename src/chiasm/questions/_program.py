@@ -237,14 +237,8 @@ class _Wording(NamedTuple):
 def _item(look: Look, found: Program, asked: Asked, wording: _Wording) -> Item:
     images = asked.images or tuple(ImageRef.model_construct(view_id=v, change="none", seed=0) for v in look.view_ids)
     key = _as_choice(asked, look, wording) if wording.form == "choice" else asked.key
-    lines = [
-        _header(look.scene.view, asked.header, wording.language),
-        wording.language.ask(asked.text, asked.slots, look.rng),
-        *(numbered(key.options) if key.expects == "choice" else ()),
-        wording.language.hint(_hint(key), _hint_slots(key), look.rng),
-    ]
+    prompt = _prompt(look.scene.view, asked, key, wording.language, look.rng)
     trace = Trace.model_construct(steps=tuple(look.steps))
-    prompt = "\n".join(line for line in lines if line)
     case = look.chart.case
     shown = ";".join(f"{i.view_id}/{i.change}/{i.seed}" for i in images)
     reasoning = wording.language.reasoning(trace.statements, wording.style, look.rng)
@@ -266,6 +260,29 @@ def _item(look: Look, found: Program, asked: Asked, wording: _Wording) -> Item:
         reasoning=reasoning,
         trace=trace,
     )
+
+
+def prompt_about(view: View, text: str, key: Key, *, header: Header = "full", language_name: str = "en") -> str:
+    """The words in which a program asks, about a view of which nothing else is known.
+
+    Args:
+        view: Stated are its modality, slab, size and eye, as far as `header` allows and the view knows them.
+        text: Which question of the language's file, such as "explain-stage".
+        key: Of the answer: its kind and options make the hint.
+        header: What is left out.
+        language_name: Of the wording; the first form of each sentence is taken.
+    """
+    return _prompt(view, Asked(text, key, header=header), key, language(language_name), np.random.default_rng(0))
+
+
+def _prompt(view: View, asked: Asked, key: Key, words: Language, rng: np.random.Generator) -> str:
+    lines = [
+        _header(view, asked.header, words),
+        words.ask(asked.text, asked.slots, rng),
+        *(numbered(key.options) if key.expects == "choice" else ()),
+        words.hint(_hint(key), _hint_slots(key), rng),
+    ]
+    return "\n".join(line for line in lines if line)
 
 
 def _report_text(statements: tuple[Statement, ...], wording: _Wording, rng: np.random.Generator) -> str:
