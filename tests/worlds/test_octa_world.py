@@ -160,3 +160,35 @@ def test_faz_mask_is_the_polygon_by_pixel_centres() -> None:
     differs = faz_mask(outline, 3000 / 304, 304) != inside
     assert differs.sum() < 10  # a polygon of 400 corners against the ellipse
     assert not faz_mask(outline + 9000, 3000 / 304, 304).any()
+
+
+@pytest.mark.parametrize(
+    ("name", "fov_mm", "profile"),
+    [
+        (None, 3.0, "rtvue-xr-3mm"),
+        (None, 6.0, "rtvue-xr-6mm"),
+        ("mixed", 3.0, "mixed-3mm"),
+        ("mixed", 6.0, "mixed-6mm"),
+        ("mixed-3mm", 6.0, "mixed-3mm"),
+    ],
+)
+def test_a_device_takes_its_profile_of_the_field(name: str | None, fov_mm: float, profile: str) -> None:
+    (eye,) = draw(1, fov_mm=fov_mm, shots=(Shot(profile=name),)).eyes
+    assert eye.scans[0].imaging.profile == profile
+    assert eye.scans[0].imaging.fov_mm == fov_mm
+
+
+def test_images_of_one_eye_share_its_truth_and_differ_in_noise() -> None:
+    params = draw(3, stage="late-npdr", shots=(Shot(artefacts="none"), Shot(artefacts="none"), Shot(slab="svc")))
+    case = OctaWorld().render(params)
+    (eye,) = params.eyes
+    for scan, view in zip(eye.scans, case.views, strict=True):
+        alone = OctaWorld().render(params.model_copy(update={"eyes": (eye.model_copy(update={"scans": (scan,)}),)}))
+        assert (alone.views[0].pixels == view.pixels).all()
+        assert [f for f in alone.facts if f.view_id] == [f for f in case.facts if f.view_id == view.view_id]
+        for one, shared in zip(
+            alone.findings, (f for f in case.findings if "artefact" not in f.finding_id), strict=False
+        ):
+            assert one.region(view.view_id) == shared.region(view.view_id)
+            assert one.visibility.get(view.view_id) == shared.visibility.get(view.view_id)
+    assert (case.views[0].pixels != case.views[1].pixels).any()

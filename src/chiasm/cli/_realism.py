@@ -82,7 +82,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
     """Read, fit, write profile and report."""
     from tqdm import tqdm
 
-    from chiasm.worlds.octa import OctaRequest, OctaWorld, default_profile, grow_eyes
+    from chiasm.worlds.octa import OctaRequest, OctaWorld, grow_eyes, profile_for
     from chiasm.worlds.octa.imaging import calibrate, load_profile, write_calibration
 
     names, images = _read(args.images)
@@ -99,7 +99,7 @@ def run_calibrate(args: argparse.Namespace) -> int:
         result = calibrate(
             images,
             eyes,
-            load_profile(args.start or default_profile(args.fov_mm)),
+            load_profile(profile_for(args.start, args.fov_mm)),
             name=Path(args.out).stem,
             names=names,
             use_the_rest=args.use_the_rest,

@@ -50,7 +50,8 @@ class Plan(BaseModel):
     fov_mm: dict[Annotated[FiniteFloat, Field(gt=0)], Annotated[FiniteFloat, Field(ge=0)]] = {3.0: 1.0}
     """Relative weight of each side of the square field [mm]."""
     profiles: Weights = {}
-    """Relative weight of each device profile; empty: the world's default profile."""
+    """Relative weight of each device or profile; a device ("mixed") takes its profile of the patient's field. Empty: the world's
+    default device."""
     slabs: Weights = {"inner": 1.0}
     """Relative weight of each slab that an image may show."""
     artefacts: Share = 1.0

@@ -7,7 +7,7 @@ from chiasm.worlds.octa._params import (
     OctaRequest,
     Scan,
     Shot,
-    default_profile,
+    profile_for,
     view_name,
 )
 from chiasm.worlds.octa._world import OctaWorld, grow_eyes, twin
@@ -22,8 +22,8 @@ __all__ = [
     "OctaWorld",
     "Scan",
     "Shot",
-    "default_profile",
     "grow_eyes",
+    "profile_for",
     "twin",
     "view_name",
 ]

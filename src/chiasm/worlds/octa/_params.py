@@ -10,19 +10,28 @@ from chiasm.case import Laterality, Record
 from chiasm.errors import InvalidInput
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy import AnatomyParams
-from chiasm.worlds.octa.imaging import ImagingParams, Slab, load_profile
+from chiasm.worlds.octa.imaging import ImagingParams, Slab, load_profile, profile_names
 from chiasm.worlds.octa.pathology import PathologyParams
 
 WORLD_VERSION: Final = "1"
 """Changes whenever the same parameters give other bytes."""
 
 WIDE_FIELD_MM = 4.5
-"""From this field on the wide default profile is used."""
+"""From this field on a device's 6 mm profile is used."""
+DEFAULT_DEVICE: Final = "rtvue-xr"
 
 
-def default_profile(fov_mm: float) -> str:
-    """The device profile of a field of that side [mm] where none is named."""
-    return "rtvue-xr-6mm" if fov_mm >= WIDE_FIELD_MM else "rtvue-xr-3mm"
+def profile_for(name: str | None, fov_mm: float) -> str:
+    """The profile that images a field of that side [mm].
+
+    Args:
+        name: A profile or the path of a TOML file, taken as it is; a device without its field ("mixed"), which gives the
+            device's profile of the nearest field; None: the default device.
+        fov_mm: Side of the field [mm].
+    """
+    device = name or DEFAULT_DEVICE
+    profile = f"{device}-{'6mm' if fov_mm >= WIDE_FIELD_MM else '3mm'}"
+    return profile if profile in profile_names() else device
 
 
 class Shot(Record):
@@ -32,7 +41,8 @@ class Shot(Record):
     visit: int = Field(default=0, ge=0, le=50)
     slab: Slab = "inner"
     profile: str | None = None
-    """Name of a shipped device profile, or the path of a TOML file; None: the default of the field."""
+    """Name of a shipped device ("mixed") or of its profile for one field ("mixed-3mm"), or the path of a TOML file; None: the
+    default device."""
     artefacts: Literal["profile", "none"] = "profile"
     """"profile": at the device's rates; "none": a clean image."""
 
@@ -40,7 +50,7 @@ class Shot(Record):
     @classmethod
     def _known_profile(cls, name: str | None) -> str | None:
         if name is not None:
-            load_profile(name)
+            load_profile(profile_for(name, fov_mm=3.0))
         return name
 
 

@@ -20,7 +20,7 @@ from chiasm.worlds.octa._params import (
     OctaRequest,
     Scan,
     Shot,
-    default_profile,
+    profile_for,
     view_name,
 )
 from chiasm.worlds.octa._plane import Plane
@@ -122,7 +122,7 @@ class OctaWorld:
         number = sum(s.slab == shot.slab for s in shots[:index])
         imaging = sample_imaging(
             rng,
-            load_profile(shot.profile or default_profile(self.request.fov_mm)),
+            load_profile(profile_for(shot.profile, self.request.fov_mm)),
             fov_mm=self.request.fov_mm,
             size_px=self.request.size_px,
             slab=shot.slab,
