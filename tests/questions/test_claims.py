@@ -29,14 +29,22 @@ def triples(text: str, eye: str) -> set[tuple[str, str, object]]:
     }
 
 
-def f1(explanations: list[Explanation]) -> float:
-    right = extra = lost = 0
-    for e in explanations:
-        got = triples(e.text, e.eye)
-        right += len(got & e.claims)
-        extra += len(got - e.claims)
-        lost += len(e.claims - got)
-    return 2 * right / (2 * right + extra + lost)
+def tallies(explanations: list[Explanation]) -> np.ndarray:
+    """(N, 3) claims read rightly, read wrongly, and lost, by text."""
+    read = [(triples(e.text, e.eye), e.claims) for e in explanations]
+    return np.array([(len(got & true), len(got - true), len(true - got)) for got, true in read])
+
+
+def f1_of(counts: np.ndarray) -> float:
+    right, extra, lost = counts.sum(axis=0)
+    return float(2 * right / (2 * right + extra + lost))
+
+
+def f1_and_interval(explanations: list[Explanation]) -> tuple[float, float, float]:
+    """F1 over claims, and its 95 % interval by resampling texts."""
+    counts, rng = tallies(explanations), np.random.default_rng(0)
+    drawn = [f1_of(counts[rng.integers(len(counts), size=len(counts))]) for _ in range(2000)]
+    return f1_of(counts), float(np.quantile(drawn, 0.025)), float(np.quantile(drawn, 0.975))
 
 
 def test_the_fixture_is_long_and_varied(explanations: Explanations) -> None:
@@ -52,11 +60,49 @@ def test_the_fixture_is_long_and_varied(explanations: Explanations) -> None:
 
 
 def test_claims_of_hand_written_texts_are_read(explanations: Explanations) -> None:
-    first, second, third = explanations
-    assert f1(first) >= 0.9
-    assert f1(second) >= 0.9
-    assert f1([*first, *second]) >= 0.97  # what is reached today; raised only
-    assert f1(third) >= 0.9  # these texts have never been used to change the reader
+    for name, part in zip("abcd", explanations, strict=True):
+        f1, low, high = f1_and_interval(part)
+        n_claims = sum(len(e.claims) for e in part)
+        print(f"part {name}: {len(part)} texts, {n_claims} claims, F1 {f1:.3f} (95 % {low:.3f} to {high:.3f})")
+        assert low >= 0.9
+    first, second, third, fourth = explanations
+    assert f1_and_interval([*first, *second])[0] >= 0.99  # what is reached today; raised only
+    assert f1_and_interval(third)[0] >= 0.95  # these texts have never been used to change the reader
+    assert f1_and_interval(fourth)[0] >= 0.965
+    assert f1_and_interval([e for part in explanations for e in part])[1] >= 0.97
+
+
+@pytest.mark.parametrize(
+    ("text", "absent"),
+    [
+        ("Microaneurysms would show as small round bulges, but none can be seen.", "microaneurysm"),
+        ("Nil IRMA.", "intraretinal microvascular abnormality"),
+        ("IRMA is suspected, but neovascularization is not.", "neovascularization"),
+        ("I looked for IRMA and for new vessels and found neither.", "neovascularization"),
+        ("The retina is perfused throughout.", "capillary dropout"),
+    ],
+)
+def test_turns_of_denial(text: str, absent: str) -> None:
+    assert (absent, "present", False) in triples(text, "none")
+    assert (absent, "present", True) not in triples(text, "none")
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("Capillary loss takes a fifth of the field.", 20.0),
+        ("Half the image is without flow.", 50.0),
+        ("Sixteen percent dropout.", 16.0),
+    ],
+)
+def test_shares_in_words(text: str, share: float) -> None:
+    assert ("capillary dropout", "share", share) in triples(text, "none")
+
+
+def test_a_number_word_is_no_typing_error() -> None:
+    assert ("microaneurysm", "count", 3.0) in triples(
+        "I count three microaneurysms in the rigth half of the feild.", "none"
+    )
 
 
 def test_what_cannot_be_read_is_counted_not_guessed() -> None:
@@ -228,7 +274,7 @@ def test_changed_words_in_hand_written_texts_change_the_claims(explanations: Exp
     caught = 0
     for e in both:
         before = triples(e.text, e.eye)
-        if before != e.claims:
+        if before != e.claims or ("shadow", "present", True) in before:  # the place of an artefact is no claim
             continue
         for pattern, replacement in SWAPS:
             wrong, n = re.subn(pattern, replacement, e.text, count=1)

@@ -121,7 +121,7 @@ _COUNTED: Final = (
     "nineteen neunzehn",
     "twenty zwanzig",
 )
-_WORDS: Final = {word: value for value, words in enumerate(_COUNTED) for word in words.split()}
+_WORDS: Final = {word: value for value, words in enumerate(_COUNTED) for word in words.split()} | {"half a dozen": 6}
 _TENS: Final = {
     w: 10 * n for n, w in enumerate(["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], 2)
 }
@@ -156,8 +156,12 @@ def read_numbers(text: str) -> list[Reading]:
 
 
 def read_number_words(text: str) -> list[Reading]:
-    """Numbers written as words, English to a hundred and German to twenty, as readings without a unit."""
-    return [Reading(_word_value(m), None, "value", m.start(), m.end()) for m in _WORD_NUMBER.finditer(text)]
+    """Numbers written as words, English to a hundred and German to twenty."""
+    return [
+        Reading(_word_value(m), unit, "value", m.start(), end)
+        for m in _WORD_NUMBER.finditer(text)
+        for unit, end in [_unit_at(text, m.end())]
+    ]
 
 
 def _word_value(match: re.Match[str]) -> float:

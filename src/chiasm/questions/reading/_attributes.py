@@ -125,9 +125,11 @@ def cue_at(sentence: Sentence, mark: Mark, start: int) -> str:
     if before and OTHERS.search(between) is None:
         return before[-1].value
     for cue in sentence.of("cue"):
-        if mark.end <= cue.start <= mark.end + LONGEST_GAP and CUE_FOLLOWS.fullmatch(
-            sentence.text[mark.end : cue.start]
-        ):
+        between = sentence.text[mark.end : cue.start]
+        ahead = "," in between and any(
+            m.start > cue.end for m in sentence.of("sector")
+        )  # "left and right, the larger right"
+        if mark.end <= cue.start <= mark.end + LONGEST_GAP and CUE_FOLLOWS.fullmatch(between) and not ahead:
             return cue.value
     return ""
 

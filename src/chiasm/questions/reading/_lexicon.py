@@ -9,7 +9,7 @@ import functools
 import json
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from importlib import resources
 from typing import Any, Final, NamedTuple
 
@@ -32,6 +32,8 @@ class Lexicon(NamedTuple):
     quality: list[tuple[str, re.Pattern[str]]]
     stages: list[tuple[str, re.Pattern[str]]]
     disease: re.Pattern[str]
+    abbreviations: list[tuple[str, re.Pattern[str]]]
+    """What is written for short, in full."""
     vocabulary: frozenset[str]
     """Every word of the patterns, to mend typing errors to."""
 
@@ -59,12 +61,15 @@ def lexicon() -> Lexicon:
         quality=_named(data["quality"]),
         stages=_named(data["stages"]),
         disease=_any(data["disease"]),
-        vocabulary=frozenset(re.findall(r"[a-z]{4,}", re.sub(r"\(\?[:!=<]+|\\[a-z]|\[[^\]]*\]", " ", text.lower()))),
+        abbreviations=[
+            (full, re.compile(rf"(?<![\w-]){short}(?![\w-])")) for short, full in data["abbreviations"].items()
+        ],
+        vocabulary=frozenset(word for pattern in _strings(data) for word in _words(pattern)),
     )
 
 
 TYPO: Final = 6
-"""Shorter words are not mended."""
+"""Shorter words are not mended, except for two letters swapped in five."""
 MOST_TYPOS: Final = 30
 """So many unknown words of a text are looked up; a text with more is not about the field."""
 
@@ -79,12 +84,32 @@ def normalise(text: str) -> str:
     plain = re.sub(r"\b[x×](?=\d)", "x ", plain)
     plain = re.sub(r"(?<=\d)[x×](?![\w ]*\d)", " ", plain)
     plain = re.sub(r"\bno doubt\b|\bno question\b|\bnot only\b|\bnothing but\b", " ", plain)
+    for full, short in lexicon().abbreviations:
+        plain = short.sub(full, plain)
     return _mend(plain)
+
+
+def _strings(data: Any) -> Iterator[str]:
+    """Every text of the lexicon, keys and patterns."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict):
+        for key, value in data.items():
+            yield key
+            yield from _strings(value)
+    else:
+        for value in data:
+            yield from _strings(value)
+
+
+def _words(pattern: str) -> Iterator[str]:
+    """The words that a pattern spells out in full: none of "arter(?:y|ies)" and "possibl[ey]"."""
+    yield from re.findall(r"(?<![\\\])a-z])[a-z]{4,}(?![a-z(\[]|\?[a-z])", pattern.lower())
 
 
 def _mend(text: str) -> str:
     """Replace words that are one or two edits from a word of the field by it."""
-    unknown = [w for w in dict.fromkeys(re.findall(r"[a-z]{6,}", text)) if not _known(w)][:MOST_TYPOS]
+    unknown = [w for w in dict.fromkeys(re.findall(r"[a-z]{5,}", text)) if not _known(w)][:MOST_TYPOS]
     for word in unknown:
         mended = _mended(word)
         if mended != word:
@@ -100,6 +125,10 @@ def _known(word: str) -> bool:
 @functools.lru_cache(maxsize=20000)
 def _mended(word: str) -> str:
     """The nearest word of the field with the same first letter, or with the first two swapped; else the word."""
+    if len(word) < TYPO:
+        swapped = {word[:i] + word[i + 1] + word[i] + word[i + 2 :] for i in range(1, len(word) - 1)}
+        found = sorted(swapped & lexicon().vocabulary)
+        return found[0] if len(found) == 1 else word
     most = 2 if len(word) >= 9 else 1
     near = [
         w for w in (*_initials().get(word[0], ()), *_initials().get(word[1], ())) if abs(len(w) - len(word)) <= most

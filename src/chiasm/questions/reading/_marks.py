@@ -35,6 +35,11 @@ _ABBREVIATIONS: Final = re.compile(
 _SENTENCE: Final = re.compile(r"[.;!?]+(?=[\s)\]]|$)|\n+|(?<=[a-z)])\.(?=[a-z])")
 _CLOCK: Final = re.compile(r"\b(1[0-2]|[1-9])(?::30)? ?o'? ?clock\b")
 _LONE: Final = re.compile(r"\b(?:solitary|isolated|lone|sole)\b(?! from)")
+_FRACTION: Final = re.compile(
+    r"\b(?:(?:an?|one) (third|quarter|fifth|sixth|eighth|tenth|half)|(?<!upper )(?<!lower )(?<!left )(?<!right )(half))"
+    r"(?= (?:of )?(?:the|this) (?:[a-z]+ )?(?:field|image|scan|scanned|macula|retina|area)\b)"
+)
+_PARTS: Final = {"third": 3, "quarter": 4, "fifth": 5, "sixth": 6, "eighth": 8, "tenth": 10, "half": 2}
 _SHAPES: Final = re.compile(r"\b(?:stage|grade|level|step|image|panel|figure|quadrant|sector|ring|type|visit) ?$")
 
 
@@ -141,8 +146,12 @@ def _add_longest(text: str, words: Lexicon, add: object) -> None:
 
 def _add_numbers(text: str, marks: list[Mark], taken: bytearray) -> None:
     lone = [Reading(1.0, None, "value", m.start(), m.end()) for m in _LONE.finditer(text)]
+    parts = [
+        Reading(100 / _PARTS[m[1] or m[2]], "%", "bound" if BOUND.search(text[: m.start()]) else "value", *m.span())
+        for m in _FRACTION.finditer(text)
+    ]
     words = [r._replace(shape="bound") if _bounded(text, r) else r for r in read_number_words(text)]
-    readings = [r for r in (*read_numbers(text), *words, *lone) if not any(taken[r.start : r.end])]
+    readings = [r for r in (*parts, *read_numbers(text), *words, *lone) if not any(taken[r.start : r.end])]
     for r in readings:
         if any(taken[r.start : r.end]) or _SHAPES.search(text[: r.start]):
             continue
@@ -175,7 +184,7 @@ def _not_a_number(text: str, start: int, end: int, word: str) -> bool:
         return True
     if word == "one":
         before, after = text[:start], text[end:]
-        if re.search(r"[:=] *$", before):
+        if re.search(r"[:=] *$|\b(?:irma|mas?|microaneurysms?|nv|dropout) $", before):
             return False
         return _ONE_BEFORE.search(before) is not None or _ONE_AFTER.match(after) is not None
     return word == "single" and re.search(r"(?:every|not a) $", text[:start]) is not None

@@ -37,7 +37,9 @@ BARE_NO: Final = _pattern(
 UNJUDGED: Final = _pattern(
     r"(?:cannot|can ?not|can't|could not) be (?:judged|assessed|determined|evaluated)|not (?:assessable|judgeable)"
 )
-HYPOTHETICAL: Final = _pattern(r"\b(?:would(?! not)|if|could become|risk of|progress(?:ion)? to|towards)\b[^,:]*$")
+HYPOTHETICAL: Final = _pattern(
+    r"\b(?:(?<!\bi )would(?! not)|if|could become|risk of|progress(?:ion)? to|towards)\b[^,:]*$"
+)
 CONDITION: Final = _pattern(r" (?:would|requires?|needs?)\b")
 NOT_BEFORE: Final = _pattern(
     r"(?:\b(?:not|no|without|neither|nor|rather than|short of|less than|excludes?|excluding|never|rules? out|against|than|",
@@ -60,7 +62,7 @@ THINGS: Final = _pattern(
     r"loops?|complex(?:es)?|lesions?|in number)\b",
 )
 PART: Final = _pattern(
-    r" (?:of (?:them|these|those|which|the|its)|in the (?:upper|lower|left|right|top|bottom|sup|inf|nasal|temp)|",
+    r" (?:of (?:them|these|those|which|the|its)|(?:more|further|other|additional|smaller)\b|in the (?:upper|lower|left|right|top|bottom|sup|inf|nasal|temp)|",
     r"lies?\b|are (?:in|at|near)\b|on the)",
 )
 OF_THEM: Final = _pattern(r" of them(?:$|[,)])")
@@ -75,14 +77,16 @@ COUNT_VERB: Final = _pattern(
     _ABOUT,
     "$",
 )
-COUNT_AFTER: Final = _pattern(r" (?:in number|in total|in all|altogether|overall)")
-COUNT_OPENS: Final = _pattern(r"(?:(?:yes|plenty)[, ]+)?(?:a |about |around )*")
+COUNT_AFTER: Final = _pattern(r" (?:in number|in total|in all|altogether|overall|by (?:my |our )?count)")
+COUNT_OPENS: Final = _pattern(r"(?:(?:yes|plenty)[,: ]+)?(?:a |about |around |just |only )*")
 COUNT_TOPIC: Final = _pattern(
     r"\b(?:there (?:is|are)|counts?|counted|number(?:s|ing)?|totals?|see|find|found|shows?|amounts? to)[ :,=]*(?:of |at |is |to )?",
     _ABOUT,
     "$",
 )
-COUNT_FOLLOWS: Final = _pattern(r" (?:can|are|is|were|in total|have|of them can|found|seen|visible|present)\b|$")
+COUNT_FOLLOWS: Final = _pattern(
+    r" (?:areas?|patch(?:es)?|foci|focus|spots?|zones?|regions?|sites?|can|are|is|were|in total|have|of them can|found|seen|visible|present)\b|$"
+)
 APPROXIMATE: Final = _pattern(
     r"(?:\b(?:about|around|roughly|approx(?:imately)?|some|circa|ca|nearly|almost|perhaps|maybe|or so|estimated)|~|≈)\s*$"
 )

@@ -128,7 +128,10 @@ def _said(sentence: Sentence, window: Window) -> tuple[_Said, bool]:
     before = [m for m in sentence.marks if window.start <= m.start < window.subject.start]
     after = [m for m in sentence.marks if window.subject.end <= m.start < window.end]
     cut = max((m.end for m in before if m.kind == "break"), default=-1)
-    stop = min((m.start for m in after if m.kind == "break"), default=window.end)
+    breaks = [
+        m for m in after if m.kind == "break" and not sentence.text.startswith(" none", m.end)
+    ]  # "but none is seen"
+    stop = min((m.start for m in breaks), default=window.end)
     denied_after = any(m.kind == "postneg" and m.start < stop for m in after)
     bare_no = BARE_NO.match(sentence.text[window.subject.end : window.end + 12]) is not None
     adjective = adjectives(sentence, window.subject, window.start, window.end)
