@@ -29,7 +29,7 @@ from chiasm.worlds.octa.imaging import (
     sample_imaging,
     select_edges,
 )
-from chiasm.worlds.octa.pathology import DiseasedEye, apply_pathology, sample_pathology
+from chiasm.worlds.octa.pathology import DiseasedEye, apply_pathology, sample_pathology, sample_rarefaction
 
 STAGES = tuple(Stage)
 TRUTH = (
@@ -70,7 +70,9 @@ def main() -> None:
 def measure_eye(seed: int, stage_index: int, k: int, fov_mm: float, images: bool) -> dict[str, float]:
     """One eye's numbers."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stage_index, k)))
-    anatomy = grow(sample_anatomy(rng, fov_mm=fov_mm, age_years=float(rng.uniform(20, 80))))
+    drawn = sample_anatomy(rng, fov_mm=fov_mm, age_years=float(rng.uniform(20, 80)))
+    drawn = drawn.model_copy(update={"rarefaction": sample_rarefaction(rng, STAGES[stage_index])})
+    anatomy = grow(drawn)
     params = sample_pathology(rng, STAGES[stage_index], anatomy.params)
     eye = apply_pathology(anatomy, params)
     row = {"stage": float(stage_index), "requested": params.dropout.share, **_record(eye)}

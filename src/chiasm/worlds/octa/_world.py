@@ -34,6 +34,7 @@ from chiasm.worlds.octa.pathology import (
     apply_pathology,
     progress_pathology,
     sample_pathology,
+    sample_rarefaction,
 )
 
 SLAB_WORDS = {"inner": "inner retina", "svc": "SVC", "dvc": "DVC", "vri": "vitreoretinal interface"}
@@ -116,6 +117,7 @@ class OctaWorld:
             anatomy = fellow_anatomy(other, rng)
         else:
             anatomy = sample_anatomy(rng, fov_mm=self.request.fov_mm, age_years=age, laterality=side)
+        anatomy = anatomy.model_copy(update={"rarefaction": sample_rarefaction(rng, stage)})
         return anatomy, sample_pathology(rng, stage, anatomy)
 
     def _scan(self, rng: np.random.Generator, shot: Shot, index: int, shots: tuple[Shot, ...]) -> Scan:

@@ -1,15 +1,26 @@
 """What can be drawn: ranges by stage, legal pairs of findings and stage, plain JSON, refusals."""
 
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.measure import Stage, StageEvidence, stage
 from chiasm.worlds.octa.anatomy import AnatomyParams, sample_anatomy
-from chiasm.worlds.octa.pathology import FAMILIES, PathologyParams, progress_pathology, sample_pathology
+from chiasm.worlds.octa.pathology import (
+    FAMILIES,
+    PathologyParams,
+    progress_pathology,
+    sample_pathology,
+    sample_rarefaction,
+)
+from chiasm.worlds.octa.pathology._microaneurysm import sample_one
+from chiasm.worlds.octa.pathology._progress import LARGEST_FAZ_GROWTH_MM2, LARGEST_SHARE
 
 STAGES = tuple(Stage)
 
@@ -26,9 +37,9 @@ def draws(wanted: Stage, n: int, fov_mm: float = 3.0) -> list[PathologyParams]:
     ("wanted", "share", "microaneurysms", "irmas", "tufts"),
     [
         (Stage.HEALTHY, (0.0, 0.02), (0, 0), (0, 0), (0, 0)),
-        (Stage.EARLY_NPDR, (0.02, 0.08), (1, 8), (0, 0), (0, 0)),
-        (Stage.LATE_NPDR, (0.06, 0.20), (4, 25), (1, 4), (0, 0)),
-        (Stage.PDR, (0.10, 0.30), (4, 40), (0, 4), (1, 2)),
+        (Stage.EARLY_NPDR, (0.0, 0.08), (0, 15), (0, 0), (0, 0)),
+        (Stage.LATE_NPDR, (0.005, 0.22), (0, 30), (0, 4), (0, 0)),
+        (Stage.PDR, (0.005, 0.30), (0, 40), (0, 4), (1, 2)),
     ],
 )
 def test_every_draw_lies_in_the_ranges_of_its_stage(wanted, share, microaneurysms, irmas, tufts):
@@ -55,9 +66,25 @@ def test_no_draw_breaks_the_rule_of_its_stage(wanted, fov_mm):
 def test_neighbouring_stages_overlap_in_every_number_but_new_vessels():
     early, late, pdr = (draws(s, 80) for s in STAGES[1:])
     for lower, higher in ((early, late), (late, pdr)):
-        assert max(p.dropout.share for p in lower) > min(p.dropout.share for p in higher)
+        assert np.mean([p.dropout.share for p in lower]) < np.mean([p.dropout.share for p in higher])
+        assert np.quantile([p.dropout.share for p in lower], 0.75) > np.quantile([p.dropout.share for p in higher], 0.25)
         assert max(len(p.microaneurysm.each) for p in lower) > min(len(p.microaneurysm.each) for p in higher)
         assert max(p.faz.growth_mm2 for p in lower) > min(p.faz.growth_mm2 for p in higher)
+
+
+def test_a_finding_is_there_in_the_field_wherever_the_stage_hangs_on_it_alone():
+    for params in draws(Stage.EARLY_NPDR, 200):
+        assert params.dropout.share >= 0.032 or params.microaneurysm.each
+    for params in draws(Stage.LATE_NPDR, 200):
+        assert params.dropout.share >= 0.092 or params.irma.each
+
+
+def test_beds_thin_with_the_stage_and_overlap_and_healthy_ones_do_not():
+    rng = np.random.default_rng(3)
+    healthy, *ill = (np.array([sample_rarefaction(rng, s) for _ in range(400)]) for s in STAGES)
+    assert not healthy.any()
+    assert all(lower.mean() < higher.mean() and lower.max() > higher.min() for lower, higher in pairwise(ill))
+    assert all(((0 <= values) & (values <= 0.35)).all() for values in ill)
 
 
 def test_tortuosity_rises_through_npdr_and_falls_in_pdr_and_healthy_eyes_have_some():
@@ -158,11 +185,43 @@ def test_later_the_disease_is_no_milder_and_the_same_call_gives_the_same_visit(w
     for params in draws(wanted, 20):
         later = progress_pathology(params, 2.0)
         assert later == progress_pathology(params, 2.0)
-        assert later.dropout.share > params.dropout.share
+        assert later.dropout.share > params.dropout.share or params.dropout.share == 0.0
         assert later.dropout.territories == params.dropout.territories
         assert later.faz.growth_mm2 >= params.faz.growth_mm2
         assert later.neovascularization == params.neovascularization
         assert later.irma == params.irma
+
+
+@given(
+    share=st.floats(0.0, 0.5),
+    growth_mm2=st.floats(0.0, 1.5),
+    years=st.floats(0.0, 25.0),
+    more=st.floats(0.1, 25.0),
+)
+def test_areas_grow_towards_their_limits_and_never_jump_to_them(share, growth_mm2, years, more):
+    first = PathologyParams.model_validate({"dropout": {"share": share}, "faz": {"growth_mm2": growth_mm2}})
+    soon, late = progress_pathology(first, years), progress_pathology(first, years + more)
+    for before, middle, after, limit in (
+        (share, soon.dropout.share, late.dropout.share, LARGEST_SHARE),
+        (growth_mm2, soon.faz.growth_mm2, late.faz.growth_mm2, LARGEST_FAZ_GROWTH_MM2),
+    ):
+        if before == 0.0 or before >= limit:
+            assert before == middle == after
+        else:
+            assert before * (1 - 1e-12) <= middle <= after * (1 + 1e-12)
+            assert after <= limit * (1 + 1e-12)
+
+
+def test_growth_is_twelve_percent_a_year_while_the_area_is_small():
+    first = PathologyParams.model_validate({"dropout": {"share": 1e-6}})
+    assert progress_pathology(first, 1.0).dropout.share == pytest.approx(1.12e-6, rel=1e-4)
+
+
+def test_diameters_of_microaneurysms_are_log_normal_within_their_range():
+    rng = np.random.default_rng(4)
+    diameter = np.array([sample_one(rng).diameter_um for _ in range(4000)])
+    assert ((diameter >= 20.0) & (diameter <= 125.0)).all()
+    assert np.median(diameter) == pytest.approx(43.6, rel=0.03)  # 43, and what cutting off the lower end adds
 
 
 def test_microaneurysms_turn_over_between_visits():

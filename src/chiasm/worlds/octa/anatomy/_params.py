@@ -61,6 +61,8 @@ class AnatomyParams(BaseModel):
     """Capillary length density of the superficial complex relative to the mean eye, at 40 years."""
     dvc_density: float = Field(default=1.0, ge=0.6, le=1.4)
     """The same for the deep complex (intermediate and deep plexus)."""
+    rarefaction: float = Field(default=0.0, ge=0.0, le=0.4)
+    """Share of capillary density that disease has taken evenly from all sheets, beside any area of dropout."""
     foveal_sparing: float = Field(default=0.45, ge=0.0, le=0.8)
     """Share of tissue cells merged at the rim of the FAZ; falls to 0 where the density plateau begins."""
     plateau_mm: float = Field(default=0.657, ge=0.4, le=1.2)
@@ -108,8 +110,8 @@ class AnatomyParams(BaseModel):
 
     @property
     def effective_density(self) -> float:
-        """Factor of capillary density at this age."""
-        return 1.0 - DENSITY_LOSS_PER_YEAR * (self.age_years - REFERENCE_AGE)
+        """Factor of capillary density at this age, after rarefaction."""
+        return (1.0 - DENSITY_LOSS_PER_YEAR * (self.age_years - REFERENCE_AGE)) * (1.0 - self.rarefaction)
 
     @property
     def faz_reach_um(self) -> float:
@@ -159,7 +161,7 @@ def sample_anatomy(
         **sample_fixation(rng),
         **sample_faz_size(rng),
         **sample_faz_shape(rng),
-        "svc_density": bounded_normal(rng, 1.0, 0.05, 0.8, 1.2),
+        "svc_density": bounded_normal(rng, 1.0, 0.065, 0.8, 1.2),
         "dvc_density": bounded_normal(rng, 1.0, 0.05, 0.8, 1.2),
         "foveal_sparing": bounded_normal(rng, 0.45, 0.06, 0.25, 0.65),
         "plateau_mm": bounded_normal(rng, 0.657, 0.05, 0.5, 0.8),

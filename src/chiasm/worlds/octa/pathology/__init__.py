@@ -4,6 +4,7 @@ from chiasm.worlds.octa.pathology._apply import apply_pathology
 from chiasm.worlds.octa.pathology._lesion import FAMILIES, DiseasedEye, Family, Lesion, Unplaced
 from chiasm.worlds.octa.pathology._params import PathologyParams, sample_pathology
 from chiasm.worlds.octa.pathology._progress import progress_pathology
+from chiasm.worlds.octa.pathology._severity import sample_rarefaction
 
 __all__ = [
     "FAMILIES",
@@ -15,4 +16,5 @@ __all__ = [
     "apply_pathology",
     "progress_pathology",
     "sample_pathology",
+    "sample_rarefaction",
 ]

@@ -42,13 +42,8 @@ DEEP_SURVIVAL: Final = 0.6
 """Survivors in the deep layers relative to the superficial one: deep loss is the greater (A.10.3's deep densities)."""
 COMPLETE_PERCENT: Final = 80.0
 """From this share of lost length on, dropout is called complete: the capillaries that bound a region count in it."""
-SEEDS: Final[dict[Stage, tuple[int, int]]] = {
-    Stage.HEALTHY: (1, 1),
-    Stage.EARLY_NPDR: (1, 4),
-    Stage.LATE_NPDR: (3, 7),
-    Stage.PDR: (4, 9),
-}
-"""Fewest and most territories per 3x3 mm; neighbours may merge."""
+SEEDS_PER_SHARE: Final = 25.0
+"""An eye has one territory at least and two more than this times its share at most, per 3x3 mm; neighbours may merge."""
 COMPLETENESS: Final[dict[Stage, tuple[float, float]]] = {
     Stage.HEALTHY: (0.4, 0.8),
     Stage.EARLY_NPDR: (0.75, 1.0),
@@ -88,8 +83,8 @@ def sample(rng: np.random.Generator, severity: Severity, anatomy: AnatomyParams)
     seed = int(rng.integers(2**53))
     if severity.share == 0.0:
         return DropoutParams(seed=seed)
-    low, high = SEEDS[severity.stage]
-    count = round(int(rng.integers(low, high + 1)) * max(1.0, severity.scans**0.75))
+    most = 2 + round(SEEDS_PER_SHARE * severity.share)
+    count = round(int(rng.integers(1, most + 1)) * max(1.0, severity.scans**0.75))
     territories = []
     for _ in range(count):
         row, nasal = _sample_place(rng, anatomy)

@@ -24,12 +24,12 @@ from chiasm.worlds.octa.pathology._loss import interior, tissue_lost
 from chiasm.worlds.octa.pathology._severity import Severity
 
 GROWTH: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (0.14, 0.10),
-    Stage.LATE_NPDR: (0.40, 0.18),
-    Stage.PDR: (0.64, 0.25),
+    Stage.EARLY_NPDR: (0.11, 0.10),
+    Stage.LATE_NPDR: (0.31, 0.18),
+    Stage.PDR: (0.50, 0.25),
 }
 """Relative growth of the area without notches, mean and sd; makes 0.30, 0.38 and 0.45 mm2 of 0.26."""
-NOTCHES: Final[dict[Stage, float]] = {Stage.EARLY_NPDR: 0.8, Stage.LATE_NPDR: 1.5, Stage.PDR: 2.1}
+NOTCHES: Final[dict[Stage, float]] = {Stage.EARLY_NPDR: 1.0, Stage.LATE_NPDR: 1.9, Stage.PDR: 3.0}
 """Mean number of notches."""
 OUTLINE_STEP_UM: Final = 6.0
 SLACK_UM: Final = 25.0
@@ -70,8 +70,8 @@ def sample(rng: np.random.Generator, severity: Severity, anatomy: AnatomyParams)
     count = min(7, int(rng.poisson(NOTCHES[severity.stage])))
     notches = []
     for _ in range(count):
-        depth = float(rng.uniform(45.0, 85.0) + 80.0 * severity.level * rng.random())
-        width = float(rng.uniform(16.0, 40.0))
+        depth = float(rng.uniform(70.0, 160.0))
+        width = float(rng.uniform(16.0, 34.0))
         notches.append(Notch(angle_deg=float(rng.uniform(0.0, 360.0)), depth_um=depth, width_deg=width))
     return FazParams(growth_mm2=growth, notches=tuple(notches))
 

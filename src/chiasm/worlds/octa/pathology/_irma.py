@@ -26,8 +26,9 @@ from chiasm.worlds.octa.pathology._lesion import Lesion, Unplaced
 from chiasm.worlds.octa.pathology._severity import Severity
 
 TERM: Final = "intraretinal microvascular abnormality"
-COUNT: Final[dict[Stage, tuple[int, int]]] = {Stage.LATE_NPDR: (1, 4), Stage.PDR: (0, 4)}
-"""Fewest and most per 3x3 mm."""
+STAGES: Final = (Stage.LATE_NPDR, Stage.PDR)
+MOST: Final = 4
+"""Per 3x3 mm. An eye with late NPDR has one at least, unless its non-perfused area alone makes the stage."""
 CALIBRE_UM: Final = (15.0, 31.0)
 LENGTH_UM: Final = (180.0, 1100.0)
 SEARCH_UM: Final = 520.0
@@ -64,11 +65,11 @@ class Shunt:
 
 def sample(rng: np.random.Generator, severity: Severity) -> IrmasParams:
     """Draw the foci of an eye."""
-    if severity.stage not in COUNT:
+    if severity.stage not in STAGES:
         return IrmasParams()
-    low, high = COUNT[severity.stage]
+    least = 1 if severity.stage is Stage.LATE_NPDR and not severity.share_makes_late else 0
     spread = max(1.0, severity.scans**0.5)
-    count = round(int(rng.integers(low, high + 1)) * spread)
+    count = round(int(rng.integers(least, MOST + 1)) * spread)
     each = tuple(
         IrmaParams(
             seed=int(rng.integers(2**53)),
