@@ -75,8 +75,8 @@ def measure_eye(seed: int, stage_index: int, k: int, fov_mm: float, images: bool
     anatomy = grow(drawn)
     params = sample_pathology(rng, STAGES[stage_index], anatomy.params)
     eye = apply_pathology(anatomy, params)
-    row = {"stage": float(stage_index), "requested": params.dropout.share, **_record(eye)}
     size_px = round(304 * fov_mm / 3) if fov_mm < 5 else 400
+    row = {"stage": float(stage_index), "requested": params.dropout.share, **_record(eye, size_px)}
     svc = select_edges(eye.graph, layers=(Layer.SVC,))
     zone = _outline_mask(eye, size_px)
     coverage = np.minimum(render_capsules(eye.graph, size_px, edges=svc), 1)
@@ -141,10 +141,11 @@ def _kappa(table: NDArray[np.float64]) -> float:
     return float(1 - (cost * table).sum() / (cost * chance).sum())
 
 
-def _record(eye: DiseasedEye) -> dict[str, float]:
+def _record(eye: DiseasedEye, size_px: int) -> dict[str, float]:
     """What the record of lesions says, and whether the rule gives the stage asked for."""
     counts = {term: float(len(eye.of(term))) for term in TERMS}
-    share = sum(lesion.value("share of field") for lesion in eye.of("capillary dropout")) / 100
+    lost = [lesion.mask(size_px) for lesion in eye.of("capillary dropout")]
+    share = float(np.logical_or.reduce(lost).mean()) if lost else 0.0
     evidence = StageEvidence(
         n_ma=int(counts[TERMS[1]]),
         n_irma=int(counts[TERMS[2]]),

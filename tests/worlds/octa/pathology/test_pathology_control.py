@@ -9,6 +9,7 @@ from chiasm.case import Vessel
 from chiasm.measure import Stage
 from chiasm.worlds.octa.anatomy import polygon_area_mm2
 from chiasm.worlds.octa.pathology import FAMILIES, PathologyParams, apply_pathology, sample_pathology
+from chiasm.worlds.octa.pathology._faz import FazParams
 from chiasm.worlds.octa.pathology._irma import IrmaParams, IrmasParams
 from chiasm.worlds.octa.pathology._microaneurysm import MicroaneurysmsParams, sample_one
 from chiasm.worlds.octa.pathology._neovascularization import NeovascularizationParams, NeovascularizationsParams
@@ -24,7 +25,7 @@ def with_severity(params: PathologyParams, family: str, level: float, rng: np.ra
         part = params.dropout.model_copy(update={"share": wanted})
     elif family == "faz":
         wanted = 0.01 + 0.4 * level
-        part = params.faz.model_copy(update={"growth_mm2": wanted})
+        part = FazParams(growth_mm2=wanted)  # notches add area of their own
     elif family == "microaneurysm":
         wanted = round(1 + 39 * level)
         part = MicroaneurysmsParams(each=tuple(sample_one(rng) for _ in range(wanted)))

@@ -67,7 +67,9 @@ def test_neighbouring_stages_overlap_in_every_number_but_new_vessels():
     early, late, pdr = (draws(s, 80) for s in STAGES[1:])
     for lower, higher in ((early, late), (late, pdr)):
         assert np.mean([p.dropout.share for p in lower]) < np.mean([p.dropout.share for p in higher])
-        assert np.quantile([p.dropout.share for p in lower], 0.75) > np.quantile([p.dropout.share for p in higher], 0.25)
+        assert np.quantile([p.dropout.share for p in lower], 0.75) > np.quantile(
+            [p.dropout.share for p in higher], 0.25
+        )
         assert max(len(p.microaneurysm.each) for p in lower) > min(len(p.microaneurysm.each) for p in higher)
         assert max(p.faz.growth_mm2 for p in lower) > min(p.faz.growth_mm2 for p in higher)
 
@@ -84,7 +86,7 @@ def test_beds_thin_with_the_stage_and_overlap_and_healthy_ones_do_not():
     healthy, *ill = (np.array([sample_rarefaction(rng, s) for _ in range(400)]) for s in STAGES)
     assert not healthy.any()
     assert all(lower.mean() < higher.mean() and lower.max() > higher.min() for lower, higher in pairwise(ill))
-    assert all(((0 <= values) & (values <= 0.35)).all() for values in ill)
+    assert all(((values >= 0) & (values <= 0.35)).all() for values in ill)
 
 
 def test_tortuosity_rises_through_npdr_and_falls_in_pdr_and_healthy_eyes_have_some():

@@ -18,7 +18,7 @@ from chiasm.measure import DEFAULT_RULE, Stage
 from chiasm.worlds.octa.anatomy._params import bounded_normal
 
 NONPERFUSION: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (0.0236, 0.0764),
+    Stage.EARLY_NPDR: (0.0236, 0.071),
     Stage.LATE_NPDR: (0.005, 0.22),
     Stage.PDR: (0.005, 0.30),
 }
@@ -26,8 +26,8 @@ NONPERFUSION: Final[dict[Stage, tuple[float, float]]] = {
 hundredth of the field: early NPDR keeps away from the rule's 8 %."""
 SHAPE: Final[dict[Stage, tuple[float, float]]] = {
     Stage.EARLY_NPDR: (0.9, 0.6),
-    Stage.LATE_NPDR: (0.7, 0.9),
-    Stage.PDR: (0.65, 0.9),
+    Stage.LATE_NPDR: (0.65, 0.95),
+    Stage.PDR: (0.6, 1.0),
 }
 """Parameters of the beta distribution within the range: flatter than uniform, so that neighbouring stages overlap."""
 EARLY_WITHOUT: Final = 0.3
@@ -38,13 +38,14 @@ HEALTHY_CHANCE: Final = 0.35
 MARGIN: Final = 0.012
 """A requested share this far above a threshold of the rule is realised above it."""
 RAREFACTION: Final[dict[Stage, tuple[float, float]]] = {
-    Stage.EARLY_NPDR: (0.045, 0.04),
-    Stage.LATE_NPDR: (0.11, 0.06),
-    Stage.PDR: (0.165, 0.07),
+    Stage.EARLY_NPDR: (0.055, 0.04),
+    Stage.LATE_NPDR: (0.09, 0.06),
+    Stage.PDR: (0.15, 0.07),
 }
-"""Relative loss of capillary density outside non-perfused areas, mean and sd before the ends are cut off. Density falls before any area is lost: 17.8
-/mm in diabetes without retinopathy against 19.6 /mm (BJO 2017-311149). The means are what the cited falls of density
-(about 5, 12 and 19 %) and of the non-perfused area leave to it, the sds what makes density spread by 7, 10 and 10 % as cited: an assumption."""
+"""Relative loss of capillary density outside non-perfused areas, mean and sd before the ends are cut off.
+
+Density falls before any area is lost: 17.8 /mm in diabetes without retinopathy against 19.6 /mm (BJO 2017-311149). The values
+are an assumption: what the cited falls (about 5, 12 and 19 %) and spreads (7 to 10 %) of density leave, beside the areas."""
 MOST_RAREFIED: Final = 0.35
 
 
