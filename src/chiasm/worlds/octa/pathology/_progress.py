@@ -49,7 +49,7 @@ def _grown(area: float, limit: float, years: float) -> float:
     """The solution of the logistic equation da/dt = r a (1 - a / limit)."""
     if area == 0.0 or area >= limit:
         return area
-    factor = (1.0 + GROWTH_PER_YEAR) ** years
+    factor: float = (1.0 + GROWTH_PER_YEAR) ** years
     return area * factor / (1.0 + area / limit * (factor - 1.0))
 
 
