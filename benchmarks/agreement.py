@@ -14,7 +14,16 @@ from chiasm.case import Laterality
 from chiasm.measure import Biomarkers, Stage, measure_image
 from chiasm.worlds.octa import OctaRequest, OctaWorld, Shot
 
-NAMES = ("faz_area", "vessel_area_density", "skeleton_density", "fractal_dimension", "nonperfusion_fraction")
+PAIRS = {
+    "faz_area": "faz_area",
+    "resolved_vessel_area_density": "vessel_area_density",
+    "resolved_skeleton_density": "skeleton_density",
+    "vessel_area_density": "vessel_area_density",
+    "skeleton_density": "skeleton_density",
+    "fractal_dimension": "fractal_dimension",
+    "nonperfusion_fraction": "nonperfusion_fraction",
+}
+"""Fact of the case -> what `measure_image` estimates of it. Exact densities count vessels that no beam resolves."""
 RESAMPLES = 2000
 
 
@@ -55,8 +64,10 @@ def main() -> None:
     args = parser.parse_args()
     truth, estimate = eyes(args.n, args.seed, args.slab, args.fov_mm)
     rng = np.random.default_rng(0)
-    for name in NAMES:
-        pairs = [(t[name], e.value(name)) for t, e in zip(truth, estimate, strict=True) if name in t and e.has(name)]
+    for name, measured in PAIRS.items():
+        pairs = [
+            (t[name], e.value(measured)) for t, e in zip(truth, estimate, strict=True) if name in t and e.has(measured)
+        ]
         if len(pairs) < 3:
             continue
         x, y = np.array(pairs, dtype=np.float64).T
@@ -65,7 +76,7 @@ def main() -> None:
             low, high = np.quantile([icc(x[d], y[d], absolute) for d in draws], [0.025, 0.975])
             value = icc(x, y, absolute)
             print(
-                f"{name:<22} {label} {value:.3f} (95 % {low:.3f} to {high:.3f}), truth {x.mean():.3f} +- {x.std():.3f}, "
+                f"{name:<30} {label} {value:.3f} (95 % {low:.3f} to {high:.3f}), truth {x.mean():.3f} +- {x.std():.3f}, "
                 f"estimate {y.mean():.3f} +- {y.std():.3f}, n={len(x)} of {args.n}"
             )
 

@@ -94,11 +94,12 @@ def test_doubling_the_field_quadruples_area_of_the_same_masks() -> None:
 
 
 def test_mirrored_left_eye_measures_as_the_right() -> None:
+    # Thinning begins at one corner, so centre lines, and tortuosity most of all, differ a little in the mirror.
     image = picture()
     right = measure_image(image, 3.0, Laterality.OD).biomarkers
     left = measure_image(np.ascontiguousarray(image[:, ::-1]), 3.0, Laterality.OS).biomarkers
     for value in right.values:
-        assert left.value(value.name, value.region) == pytest.approx(value.value, rel=0.03), (value.name, value.region)
+        assert left.value(value.name, value.region) == pytest.approx(value.value, rel=0.05), (value.name, value.region)
 
 
 def test_measuring_is_deterministic() -> None:

@@ -173,13 +173,13 @@ class Eye:
             Fact(name="nonperfusion", value=share, unit="%", **eye),
             Fact(name="nonperfusion_visible", value=share, unit="%", view_id=self.view_id),
             Fact(
-                name="vessel_area_density",
+                name="resolved_vessel_area_density",
                 value=float(0.39 - 0.01 * self.severity + self.rng.normal(0, 0.02)),
                 unit="1",
                 view_id=self.view_id,
             ),
             Fact(
-                name="skeleton_density",
+                name="resolved_skeleton_density",
                 value=float(19 - self.severity + self.rng.normal(0, 1.5)),
                 unit="1/mm",
                 view_id=self.view_id,

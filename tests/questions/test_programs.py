@@ -122,7 +122,7 @@ def test_a_case_that_lacks_something_says_what(cases: list[Case]) -> None:
     bare = case.model_copy(update={"findings": (), "facts": ()})
     missing = {s.program: s.reason for s in ask_all(bare, 1).skipped if s.missing}
     assert missing["faz-area"] == "foveal avascular zone"
-    assert missing["vessel-density"] == "fact vessel_area_density"
+    assert missing["vessel-density"] == "fact resolved_vessel_area_density"
     assert missing["largest-dropout-sector"].startswith("at least 1 visible capillary dropout")
     view = case.views[0].model_copy(update={"spacing_mm": None})
     unscaled = case.model_copy(update={"views": (view, *case.views[1:])})

@@ -7,6 +7,7 @@ from chiasm.measure._faz import faz_from_vessels, segment_faz
 from chiasm.measure._image import ImageMeasurement, measure_image, measure_masks
 from chiasm.measure._network import fractal_dimension, intercapillary_distance_px, nonperfused, tortuosity
 from chiasm.measure._regions import GridRegion, etdrs_grid, horizontal_names, sector_of
+from chiasm.measure._resolved import measure_resolved, resolved_vessels
 from chiasm.measure._scale import Scale, as_coverage, as_grey
 from chiasm.measure._shape import RegionShape, region_shape
 from chiasm.measure._skeleton import Skeleton, trace_skeleton
@@ -63,8 +64,10 @@ __all__ = [
     "measure_graph",
     "measure_image",
     "measure_masks",
+    "measure_resolved",
     "nonperfused",
     "region_shape",
+    "resolved_vessels",
     "sector_of",
     "segment_faz",
     "segment_vessels",

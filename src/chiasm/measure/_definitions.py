@@ -130,6 +130,25 @@ DEFINITIONS: Final[dict[str, Definition]] = {
             "the distance in depth: capillaries of all depths in the slab are projected into one plane",
         ),
         Definition(
+            "resolved_vessel_area_density",
+            "Resolved vessel area density (graph)",
+            "1",
+            "Share of the region's area (FAZ included) that vessels cover once they are projected and blurred by a beam of 15 um: "
+            "where the noiseless projection is a ridge of at least a quarter of a lone capillary's, or wide.",
+            "the vessel graph; ridges: Steger 1998 (IEEE TPAMI 20:113)",
+            "it is not measured on images: it is what their vessel area density is to be compared with",
+            needs_scale=True,
+        ),
+        Definition(
+            "resolved_skeleton_density",
+            "Resolved vessel skeleton density (graph)",
+            "1/mm",
+            "Length of the centre lines of the resolved vessels (see above) / area of the region (FAZ included).",
+            "the vessel graph; ridges: Steger 1998 (IEEE TPAMI 20:113)",
+            "it is not measured on images: it is what their skeleton density is to be compared with",
+            needs_scale=True,
+        ),
+        Definition(
             "length_density",
             "Vessel length density (graph)",
             "1/mm",

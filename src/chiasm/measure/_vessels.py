@@ -22,10 +22,12 @@ LINE_LENGTH_UM: Final = 25.0
 DIRECTIONS: Final = 12
 MIN_SIGMA_PX: Final = 0.8
 """A narrower second derivative of a Gaussian is not resolved by pixels."""
-VESSEL_LEVEL: Final = 0.35
-"""Threshold between the noise (0) and the mean line strength of the vessels themselves (1)."""
+VESSEL_LEVEL: Final = 0.44
+"""Threshold between the noise (0) and the median line strength of the vessels themselves (1)."""
 MIN_PIECE_UM2: Final = 3000.0
 """Smaller isolated pieces are speckle: a capillary segment of 100 um by 30 um (as wide as it is imaged) is the least."""
+WIDTH_SHARE: Final = 0.6
+"""A pixel belongs to a vessel's width where it is at least this share as strong as the vessel's middle."""
 HALF_WIDTH_UM: Final = 20.0
 """Where the width of a vessel is decided, the strongest line within this distance is taken as its middle."""
 WEAKEST: Final = 0.05
@@ -68,7 +70,7 @@ def line_strength(grey: NDArray[np.float32], scale: Scale) -> NDArray[np.float32
 
 
 def segment_vessels(lines: NDArray[np.float32], faz: NDArray[np.bool_] | None, scale: Scale) -> NDArray[np.bool_]:
-    """Estimate where vessels are: lines stronger than a level between the noise and the vessels' own mean strength.
+    """Estimate where vessels are: lines stronger than a level between the noise and the vessels' own median strength.
 
     The mask is generous in width, so that centre lines stay connected; `vessel_area` gives the width.
 
@@ -96,7 +98,7 @@ def segment_vessels(lines: NDArray[np.float32], faz: NDArray[np.bool_] | None, s
 def vessel_area(
     lines: NDArray[np.float32], vessels: NDArray[np.bool_], skeleton: Skeleton, scale: Scale
 ) -> NDArray[np.bool_]:
-    """The part of a generous vessel mask that vessels cover: at least half as strong as the strongest line nearby.
+    """The part of a generous vessel mask that vessels cover: at least `WIDTH_SHARE` as strong as the strongest nearby.
 
     Args:
         lines: (H, W), of `line_strength`.
@@ -105,16 +107,19 @@ def vessel_area(
         scale: Size of a pixel.
     """
     reach = 2 * max(1, round(scale.px(HALF_WIDTH_UM))) + 1
-    strong = lines > ndimage.maximum_filter(lines, reach) / 2
+    strong = lines > np.float32(WIDTH_SHARE) * ndimage.maximum_filter(lines, reach)
     return np.asarray((vessels & strong) | skeleton.mask)
 
 
 def _level(lines: NDArray[np.float32], noise: float) -> float:
-    """The threshold t that lies at `VESSEL_LEVEL` between the noise and the mean of all that exceeds t (as ISODATA does)."""
+    """The threshold t that lies at `VESSEL_LEVEL` between the noise and the median of all that exceeds t.
+
+    ISODATA takes the mean, which bright arteries and veins raise until capillaries are lost.
+    """
     level = max(noise, float(np.median(lines)))
     for _ in range(_ROUNDS):
         above = lines[lines > level]
         if above.size == 0:
             break
-        level = noise + VESSEL_LEVEL * (float(above.mean()) - noise)
+        level = noise + VESSEL_LEVEL * (float(np.median(above)) - noise)
     return level

@@ -144,8 +144,8 @@ def new_vessel_area(look: Look) -> Asked:
 
 @program("vessel-density", "measurement", "number", choice=True)
 def vessel_density(look: Look) -> Asked:
-    """Vessel density: share of the field that vessels cover."""
-    found = look.fact_number("vessel_area_density")
+    """Vessel density: share of the field that vessels cover, as far as the beam resolves them."""
+    found = look.fact_number("resolved_vessel_area_density")
     value = (
         found
         if found.unit == "%"
@@ -157,8 +157,8 @@ def vessel_density(look: Look) -> Asked:
 
 @program("skeleton-density", "measurement", "number")
 def skeleton_density(look: Look) -> Asked:
-    """Skeleton density: length of vessels per area."""
-    density = look.fact_number("skeleton_density")
+    """Skeleton density: length of vessels per area, as far as the beam resolves them."""
+    density = look.fact_number("resolved_skeleton_density")
     if density.unit != "1/mm":
         raise Ambiguous("skeleton density in another unit", density.unit)
     look.say("measured.density", measure="skeleton density", density=density.value)

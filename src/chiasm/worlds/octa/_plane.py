@@ -8,13 +8,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from chiasm.case import Laterality, Mask, Vessel
-from chiasm.measure import Biomarker, measure_masks
+from chiasm.case import Laterality, Layer, Mask, Vessel
+from chiasm.measure import Biomarker, measure_masks, measure_resolved
 from chiasm.worlds.octa.imaging import SLAB_LAYERS, ImagingParams, render_capsules, select_edges, vessel_mask
 from chiasm.worlds.octa.pathology import DiseasedEye
 
 LARGE_RADIUS_UM = 6.0
 """Arteries and veins from this radius on are drawn in their findings' masks."""
+DEEP_WEIGHT = 0.5
+"""Contrast of vessels below the superficial complex as a share of those in it: their light passes the layers above twice.
+Resolved densities use it; a slab without the superficial complex shows them in full."""
 Box = tuple[tuple[float, float], tuple[float, float]]
 
 
@@ -78,11 +81,17 @@ class Plane:
 
     @cached_property
     def biomarkers(self) -> tuple[Biomarker, ...]:
-        """Exact biomarkers of the perfused vessels that the slab shows, by region of the field."""
-        edges = select_edges(self._eye.graph, layers=self._layers)
-        coverage = render_capsules(self._eye.graph, self._size_px, edges=edges)
-        measured = measure_masks(coverage, self._fov_mm, faz=self._faz_mask, laterality=self._laterality)
-        return measured.biomarkers.values
+        """Biomarkers of the slab's perfused vessels, by region of the field: of all of them, and of what a beam resolves."""
+        graph, fov_mm = self._eye.graph, self._fov_mm
+        edges = select_edges(graph, layers=self._layers)
+        coverage = render_capsules(graph, self._size_px, edges=edges)
+        exact = measure_masks(coverage, fov_mm, faz=self._faz_mask, laterality=self._laterality)
+        if Layer.SVC in self._layers:
+            below = select_edges(graph, layers=(Layer.ICP, Layer.DCP))
+            coverage = render_capsules(graph, self._size_px, edges=edges, weight=np.where(below, DEEP_WEIGHT, 1.0))
+        fovea = None if exact.faz_shape is None else exact.faz_shape.centroid
+        resolved = measure_resolved(coverage, fov_mm, fovea, self._laterality)
+        return (*exact.biomarkers.values, *resolved.values)
 
     def share(self, lesions: list[int]) -> float:
         """Share of the field that these lesions cover; what two of them cover counts once."""
