@@ -62,7 +62,8 @@ THINGS: Final = _pattern(
     r"loops?|complex(?:es)?|lesions?|in number)\b",
 )
 PART: Final = _pattern(
-    r" (?:of (?:them|these|those|which|the|its)|(?:more|further|other|additional|smaller)\b|in the (?:upper|lower|left|right|top|bottom|sup|inf|nasal|temp)|",
+    r" (?:of (?:them|these|those|which|the|its)|(?:more|further|other|additional|smaller)\b|",
+    r"in the (?:upper|lower|left|right|top|bottom|sup|inf|nasal|temp)|",
     r"lies?\b|are (?:in|at|near)\b|on the)",
 )
 OF_THEM: Final = _pattern(r" of them(?:$|[,)])")
@@ -85,7 +86,8 @@ COUNT_TOPIC: Final = _pattern(
     "$",
 )
 COUNT_FOLLOWS: Final = _pattern(
-    r" (?:areas?|patch(?:es)?|foci|focus|spots?|zones?|regions?|sites?|can|are|is|were|in total|have|of them can|found|seen|visible|present)\b|$"
+    r" (?:areas?|patch(?:es)?|foci|focus|spots?|zones?|regions?|sites?|can|are|is|were|in total|have|of them can|found|seen|",
+    r"visible|present)\b|$",
 )
 APPROXIMATE: Final = _pattern(
     r"(?:\b(?:about|around|roughly|approx(?:imately)?|some|circa|ca|nearly|almost|perhaps|maybe|or so|estimated)|~|≈)\s*$"
