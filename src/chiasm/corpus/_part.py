@@ -6,8 +6,8 @@ import io
 import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator
+from typing import NamedTuple, cast
 
 import pyarrow as pa
 
@@ -100,23 +100,22 @@ class _Table:
         self._schema, self._row_group = schema, row_group
         self._sink = io.BytesIO()
         self._writer = open_writer(self._sink, schema, passing=True)
-        self._rows: list[dict[str, Any]] = []
+        self._waiting = schema.empty_table()
 
-    def add(self, rows: Iterable[dict[str, Any]]) -> None:
-        for row in rows:
-            self._rows.append(row)
-            if len(self._rows) == self._row_group:
-                self._flush()
+    def add(self, rows: pa.Table) -> None:
+        self._waiting = pa.concat_tables([self._waiting, rows])
+        while len(self._waiting) >= self._row_group:
+            self._write(self._row_group)
 
     def close(self) -> bytes:
-        self._flush()
+        if len(self._waiting):
+            self._write(len(self._waiting))
         self._writer.close()
         return self._sink.getvalue()
 
-    def _flush(self) -> None:
-        if self._rows:
-            self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
-            self._rows.clear()
+    def _write(self, n: int) -> None:
+        self._writer.write_table(self._waiting.slice(0, n))
+        self._waiting = self._waiting.slice(n)
 
 
 def _make_patient(
@@ -133,7 +132,8 @@ def _make_patient(
         for view_number, view in enumerate(case.views):
             counts["images"] += 1
             counts[f"stage:{case.fact_value('stage', view_id=view.view_id)}"] += 1
-            items.add(rows.row(item) for item in asking.about(view_number))
+            of_view = [rows.row(item) for item in asking.about(view_number)]
+            items.add(pa.Table.from_pylist(of_view, schema=items_schema()))
         if plan.graphs:
             graphs.add(graph_rows(case))
     counts["eyes"] += len(eyes)

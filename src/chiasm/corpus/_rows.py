@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import BaseModel
 
 from chiasm.case import Case, Fact, Finding, Laterality, View
+from chiasm.corpus._schema import GRAPHS
 from chiasm.errors import InvalidInput
 from chiasm.questions import ImageRef, Item, picture
 
@@ -105,21 +107,33 @@ class CaseRows:
         }
 
 
-def graph_rows(case: Case) -> Iterator[dict[str, Any]]:
+def graph_rows(case: Case) -> pa.Table:
     """One row for each vessel graph of the case."""
+    rows = [GRAPHS.empty_table()]
     for eye, graph in case.graphs.items():
         nodes, edges = graph.to_tables()
-        meta = {k.decode(): v.decode() for k, v in edges.schema.metadata.items()}
-        yield {
+        row = {
             "graph_id": f"{case.case_id}/{eye}",
             "case_id": case.case_id,
             "patient_id": case.patient_id,
             "eye": eye,
             "fov_um": graph.fov_um,
-            "graph_schema": meta["chiasm.graph_schema"],
-            "nodes": {name: nodes[name].to_numpy() for name in nodes.column_names},
-            "edges": {name: edges[name].to_numpy() for name in edges.column_names},
+            "graph_schema": edges.schema.metadata[b"chiasm.graph_schema"].decode(),
         }
+        columns = [pa.array([row[name]], GRAPHS.field(name).type) for name in row]
+        columns += [_one_cell(nodes, GRAPHS.field("nodes").type), _one_cell(edges, GRAPHS.field("edges").type)]
+        rows.append(pa.Table.from_arrays(columns, schema=GRAPHS))
+    return pa.concat_tables(rows)
+
+
+def _one_cell(table: pa.Table, kind: pa.StructType) -> pa.StructArray:
+    """A whole table as one value: a struct of lists, without going through Python."""
+    offsets = pa.array([0, len(table)], pa.int32())
+    lists = [
+        pa.ListArray.from_arrays(offsets, table[field.name].combine_chunks().cast(field.type.value_type))
+        for field in kind
+    ]
+    return pa.StructArray.from_arrays(lists, fields=list(kind))
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
