@@ -32,10 +32,11 @@ def select_edges(
 ) -> NDArray[np.bool_]:
     """(E,) True on edges of those layers and kinds with at least that radius; None takes all."""
     keep = graph.radius_um >= min_radius_um
-    if layers is not None:
-        keep &= np.isin(graph.layer, [int(layer) for layer in layers])
-    if vessels is not None:
-        keep &= np.isin(graph.vessel, [int(v) for v in vessels])
+    for codes, wanted in ((graph.layer, layers), (graph.vessel, vessels)):
+        if wanted is not None:  # a look-up table: set operations sort all edges
+            table = np.zeros(256, bool)
+            table[[int(code) for code in wanted]] = True
+            keep &= table[codes]
     return np.asarray(keep)
 
 
@@ -60,17 +61,13 @@ def render_capsules(
         (size_px, size_px) float32; in [0, max weight] for "max", micrometres of vessel along the beam for "sum".
     """
     check_size(size_px)
-    start, stop, radius, chosen = _pixels(graph, size_px, edges)
     factor = np.ones(graph.n_edges, np.float32) if weight is None else np.asarray(weight, dtype=np.float32)
     if factor.shape != (graph.n_edges,):
         msg = f"weight must have one value per edge ({graph.n_edges}), got shape {factor.shape}"
         raise InvalidInput(msg)
-    factor = factor[chosen]
     if mode == "sum":
-        factor = factor * graph.radius_um[chosen] * np.float32(np.pi / 2)
-    out = np.zeros((size_px, size_px), np.float32)
-    _draw(out, start, stop, radius, factor, mode == "sum")
-    return out
+        factor = factor * graph.radius_um * np.float32(np.pi / 2)
+    return _drawn(graph, size_px, edges, graph.radius_um * np.float32(size_px / graph.fov_um), factor, mode == "sum")
 
 
 def render_labels(
@@ -107,11 +104,8 @@ def vessel_mask(graph: VesselGraph, size_px: int, edges: NDArray[np.bool_] | Non
         edges: (E,) True on edges to draw; None draws all.
     """
     check_size(size_px)
-    start, stop, radius, chosen = _pixels(graph, size_px, edges)
-    out = np.zeros((size_px, size_px), np.float32)
-    half = np.maximum(radius, np.float32(0.5))
-    _draw(out, start, stop, half, np.ones(len(chosen), np.float32), False)
-    return out >= np.float32(0.5)
+    half = np.maximum(graph.radius_um * np.float32(size_px / graph.fov_um), np.float32(0.5))
+    return _drawn(graph, size_px, edges, half, np.ones(graph.n_edges, np.float32), False) >= np.float32(0.5)
 
 
 def check_size(size_px: int) -> None:
@@ -121,46 +115,47 @@ def check_size(size_px: int) -> None:
         raise InvalidInput(msg)
 
 
-def _pixels(
-    graph: VesselGraph, size_px: int, edges: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.intp]]:
-    """Ends (n, 2) and radii (n,) in pixels of the chosen edges that may touch the field, and their indices."""
-    scale = np.float32(size_px / graph.fov_um)
-    wanted = np.arange(graph.n_edges) if edges is None else np.flatnonzero(edges)
-    place = graph.position_um[:, :2] * scale
-    start, stop, radius = place[graph.edges[wanted, 0]], place[graph.edges[wanted, 1]], graph.radius_um[wanted] * scale
-    margin = radius + np.float32(1)
-    last = size_px + margin
-    inside = np.ones(len(wanted), bool)
-    for axis in (0, 1):
-        inside &= (start[:, axis] > -margin) | (stop[:, axis] > -margin)
-        inside &= (start[:, axis] < last) | (stop[:, axis] < last)
-    return start[inside], stop[inside], radius[inside], wanted[inside]
+def _drawn(
+    graph: VesselGraph,
+    size_px: int,
+    edges: NDArray[np.bool_] | None,
+    radius_px: NDArray[np.float32],
+    factor: NDArray[np.float32],
+    add: bool,
+) -> NDArray[np.float32]:
+    """A new image with the chosen edges (all where None), by radius [px] and factor per edge (E,)."""
+    out = np.zeros((size_px, size_px), np.float32)
+    chosen = np.arange(graph.n_edges) if edges is None else np.flatnonzero(edges)
+    place = graph.position_um[:, :2] * np.float32(size_px / graph.fov_um)
+    _draw(out, place, graph.edges, chosen, radius_px, factor, add)
+    return out
 
 
 @numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def _draw(
     out: NDArray[np.float32],
-    start: NDArray[np.float32],
-    stop: NDArray[np.float32],
+    place: NDArray[np.float32],
+    edges: NDArray[np.integer[Any]],
+    chosen: NDArray[np.intp],
     radius: NDArray[np.float32],
     factor: NDArray[np.float32],
     add: bool,
 ) -> None:
-    """Paint every capsule over its own bounding box, row by row."""
+    """Paint every chosen capsule over its own bounding box, row by row."""
     height, width = out.shape
     half = np.float32(0.5)
-    for e in range(len(radius)):
+    for e in chosen:
+        a, b = edges[e, 0], edges[e, 1]
         r, f = radius[e], factor[e]
         reach = r + half
-        y0, x0 = start[e, 0] - half, start[e, 1] - half
-        dy, dx = stop[e, 0] - start[e, 0], stop[e, 1] - start[e, 1]
-        length2 = dy * dy + dx * dx
-        inverse = np.float32(1) / length2 if length2 > 0 else np.float32(0)
+        y0, x0 = place[a, 0] - half, place[a, 1] - half
+        dy, dx = place[b, 0] - place[a, 0], place[b, 1] - place[a, 1]
         top = max(0, int(np.ceil(min(y0, y0 + dy) - reach)))
         bottom = min(height - 1, int(np.floor(max(y0, y0 + dy) + reach)))
         left = max(0, int(np.ceil(min(x0, x0 + dx) - reach)))
         right = min(width - 1, int(np.floor(max(x0, x0 + dx) + reach)))
+        length2 = dy * dy + dx * dx
+        inverse = np.float32(1) / length2 if length2 > 0 else np.float32(0)
         for i in range(top, bottom + 1):
             py = np.float32(i) - y0
             for j in range(left, right + 1):
