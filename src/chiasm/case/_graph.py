@@ -11,13 +11,15 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from chiasm.errors import InvalidInput, require
+
+if TYPE_CHECKING:  # loaded where tables are made: it takes 35 MB, which no eye needs to grow
+    import pyarrow as pa
 
 GRAPH_SCHEMA_VERSION = 1
 
@@ -131,6 +133,8 @@ class VesselGraph:
 
     def to_tables(self) -> tuple[pa.Table, pa.Table]:
         """Nodes and edges as Arrow tables; enums as words, ready for Parquet, CSV and pandas."""
+        import pyarrow as pa
+
         row, col, depth = self.position_um.T
         meta = {"chiasm.graph_schema": str(GRAPH_SCHEMA_VERSION), "chiasm.fov_um": repr(float(self.fov_um))}
         nodes = pa.table(
@@ -236,6 +240,8 @@ class VesselGraph:
 
 
 def _words(kind: type[enum.IntEnum], values: NDArray[Any]) -> pa.DictionaryArray:
+    import pyarrow as pa
+
     names = [member.name.lower() for member in kind]
     index = np.asarray(values, dtype=np.int8) - min(int(m) for m in kind)
     return pa.DictionaryArray.from_arrays(pa.array(index, pa.int8()), pa.array(names))

@@ -5,30 +5,23 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.parquet as pq
+from typing import TYPE_CHECKING, Any
 
 from chiasm.case._case import Case
 from chiasm.case._graph import VesselGraph
 from chiasm.errors import InvalidInput
 
-SCHEMA = pa.schema(
-    [
-        ("case_id", pa.string()),
-        ("patient_id", pa.string()),
-        ("sha256", pa.string()),
-        ("case", pa.large_string()),
-        ("graphs", pa.map_(pa.string(), pa.struct([("nodes", pa.large_binary()), ("edges", pa.large_binary())]))),
-    ],
-    metadata={"chiasm.kind": "cases"},
-)
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def write_cases(cases: Iterable[Case], path: str | Path) -> None:
     """Write cases with their graphs to one Parquet file (zstd)."""
-    with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = _schema()
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
         for case in cases:
             graphs = [
                 (key, dict(zip(("nodes", "edges"), map(_table_bytes, g.to_tables()), strict=True)))
@@ -41,7 +34,7 @@ def write_cases(cases: Iterable[Case], path: str | Path) -> None:
                 "case": case.to_json(),
                 "graphs": graphs,
             }
-            writer.write_table(pa.Table.from_pylist([row], schema=SCHEMA))
+            writer.write_table(pa.Table.from_pylist([row], schema=schema))
 
 
 def read_cases(path: str | Path) -> Iterator[Case]:
@@ -50,19 +43,39 @@ def read_cases(path: str | Path) -> Iterator[Case]:
     Raises:
         InvalidInput: Not a Parquet file of cases, or a row whose content does not match its hash.
     """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = _schema().names
     try:
         file = pq.ParquetFile(path)
     except (OSError, pa.ArrowInvalid) as error:
         msg = f"{path} is not a readable Parquet file: {error}"
         raise InvalidInput(msg) from error
-    missing = set(SCHEMA.names) - set(file.schema_arrow.names)
+    missing = set(names) - set(file.schema_arrow.names)
     if missing:
         msg = f"{path} lacks the columns {sorted(missing)}: it was not written by write_cases"
         raise InvalidInput(msg)
     with file:
-        for batch in file.iter_batches(batch_size=16, columns=SCHEMA.names):
+        for batch in file.iter_batches(batch_size=16, columns=names):
             for row in batch.to_pylist():
                 yield _read_row(row, path)
+
+
+def _schema() -> pa.Schema:
+    import pyarrow as pa
+
+    graph = pa.struct([("nodes", pa.large_binary()), ("edges", pa.large_binary())])
+    return pa.schema(
+        [
+            ("case_id", pa.string()),
+            ("patient_id", pa.string()),
+            ("sha256", pa.string()),
+            ("case", pa.large_string()),
+            ("graphs", pa.map_(pa.string(), graph)),
+        ],
+        metadata={"chiasm.kind": "cases"},
+    )
 
 
 def _read_row(row: dict[str, Any], path: str | Path) -> Case:
@@ -77,10 +90,14 @@ def _read_row(row: dict[str, Any], path: str | Path) -> Case:
 
 
 def _table_bytes(table: pa.Table) -> bytes:
+    import pyarrow.parquet as pq
+
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()
 
 
 def _read_table(data: bytes) -> pa.Table:
+    import pyarrow.parquet as pq
+
     return pq.read_table(io.BytesIO(data))

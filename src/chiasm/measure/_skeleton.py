@@ -17,7 +17,6 @@ from typing import Final
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from skimage.morphology import skeletonize
 
 SMOOTHING_HALF_PX: Final = 3
 """Half width of the moving average along a branch [px]; 3 brings the error of straight lines below 1 %."""
@@ -58,6 +57,8 @@ def trace_skeleton(vessels: NDArray[np.bool_]) -> Skeleton:
     Args:
         vessels: (H, W) bool, True on vessel.
     """
+    from skimage.morphology import skeletonize  # it loads much that an eye does not need to grow
+
     padded = np.pad(vessels, BORDER_PX, mode="edge")
     thin = skeletonize(padded)[BORDER_PX:-BORDER_PX, BORDER_PX:-BORDER_PX]
     links = _links(np.ascontiguousarray(np.pad(thin, 1)))

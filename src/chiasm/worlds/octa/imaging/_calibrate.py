@@ -17,7 +17,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, nnls
 
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._eye import Eye
@@ -218,6 +217,8 @@ class _Fit:
 
     def means(self, rounds: int) -> tuple[Profile, Table]:
         """The profile whose statistics agree in mean, and (S, P) slopes of the statistics per log parameter there."""
+        from scipy.optimize import least_squares  # needed to calibrate alone, as `nnls` below
+
         x0 = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
         found = least_squares(
             self._residuals,
@@ -233,6 +234,8 @@ class _Fit:
 
     def spreads(self, profile: Profile, slopes: Table) -> Profile:
         """Share out the variance that the eyes alone do not explain among the parameters."""
+        from scipy.optimize import nnls
+
         still = self._with_sds(profile, np.zeros(len(self.names)))
         own = self.render(still).var(axis=0) / _scale(self.real) ** 2
         need = np.maximum(self.real.var(axis=0) / _scale(self.real) ** 2 - own, 0)

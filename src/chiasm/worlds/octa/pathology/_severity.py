@@ -26,11 +26,11 @@ NONPERFUSION: Final[dict[Stage, tuple[float, float]]] = {
 hundredth of the field: early NPDR keeps away from the rule's 8 %."""
 SHAPE: Final[dict[Stage, tuple[float, float]]] = {
     Stage.EARLY_NPDR: (0.9, 0.6),
-    Stage.LATE_NPDR: (0.65, 0.95),
-    Stage.PDR: (0.6, 1.0),
+    Stage.LATE_NPDR: (0.5, 0.72),
+    Stage.PDR: (0.48, 0.74),
 }
 """Parameters of the beta distribution within the range: flatter than uniform, so that neighbouring stages overlap."""
-EARLY_WITHOUT: Final = 0.3
+EARLY_WITHOUT: Final = 0.25
 """So many eyes with early NPDR lose no more than healthy eyes do: they have microaneurysms alone."""
 HEALTHY_SHARE: Final = (0.003, 0.015)
 HEALTHY_CHANCE: Final = 0.35
@@ -39,8 +39,8 @@ MARGIN: Final = 0.012
 """A requested share this far above a threshold of the rule is realised above it."""
 RAREFACTION: Final[dict[Stage, tuple[float, float]]] = {
     Stage.EARLY_NPDR: (0.055, 0.04),
-    Stage.LATE_NPDR: (0.09, 0.06),
-    Stage.PDR: (0.15, 0.07),
+    Stage.LATE_NPDR: (0.095, 0.06),
+    Stage.PDR: (0.155, 0.07),
 }
 """Relative loss of capillary density outside non-perfused areas, mean and sd before the ends are cut off.
 
