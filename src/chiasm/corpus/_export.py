@@ -65,7 +65,7 @@ class _Writer:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._folder = LocalFolder.to_write(root)
-        self._shas: set[str] = set()
+        self._named: dict[str, str] = {}
         self.files: list[str] = []
         self.rows = 0
 
@@ -74,13 +74,13 @@ class _Writer:
         names = []
         for image in row["images"]:
             sha = hashlib.sha256(image["bytes"]).hexdigest()
-            name = f"images/{row['split']}/{safe_name(image['path'].removesuffix('.png'))}-{sha[:12]}.png"
-            if sha not in self._shas:
-                self._shas.add(sha)
+            if sha not in self._named:
+                stem = safe_name(image["path"].removesuffix(".png"))
+                name = self._named[sha] = f"images/{row['split']}/{stem}-{sha[:12]}.png"
                 path = self.root / name
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(image["bytes"])
-            names.append(name)
+            names.append(self._named[sha])
         return names
 
     def text(self, name: str, fill: Callable[[TextIO], None]) -> None:
@@ -103,7 +103,7 @@ class _Writer:
         self.files.append(name)
 
     def done(self) -> Export:
-        return Export(self.root, tuple(self.files), len(self._shas), self.rows)
+        return Export(self.root, tuple(self.files), len(self._named), self.rows)
 
 
 def safe_name(text: str) -> str:
