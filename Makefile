@@ -34,8 +34,19 @@ test-slow: $(VENV)/ready ## statistical, fault and cluster tests (about an hour)
 test-web: $(VENV)/ready ## pages in headless Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -q -m web
 
-test-external: $(VENV)/ready ## other projects' tools, each in an environment of its own
-	$(BIN)/python -m pytest -q -m external
+test-external: $(VENV)/ready .venv-llamafactory/ready ## other projects' tools, each in an environment of its own
+	CHIASM_LLAMAFACTORY_PYTHON=$(CURDIR)/.venv-llamafactory/bin/python $(BIN)/python -m pytest -q -m external
+
+# Where torch is a CPU build, torchvision and the compiled part of torchaudio, which the registry has for CUDA only, cannot be
+# loaded; LLaMA-Factory's reader of data needs neither.
+.venv-llamafactory/ready: constraints.txt
+	$(PYTHON) -m venv .venv-llamafactory
+	.venv-llamafactory/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch llamafactory
+	if .venv-llamafactory/bin/python -c 'import sys, torch; sys.exit(torch.version.cuda is not None)'; then \
+		.venv-llamafactory/bin/python -m pip uninstall --quiet --yes torchvision; \
+		rm -f .venv-llamafactory/lib/python3.*/site-packages/torchaudio/lib/*.so; \
+	fi
+	touch $@
 
 bench: $(VENV)/ready ## CPU seconds of every stage, as in docs/performance.md
 	$(BIN)/python benchmarks/run.py
@@ -47,4 +58,4 @@ lock: $(VENV)/ready ## renew requirements.lock (torch stays out: constraints.txt
 	sed -i -E '/^(nvidia|cuda|triton)/d' requirements.lock # torch pins these itself, and only where it has a CUDA build
 
 clean: ## remove the environment and caches, not your data
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-llamafactory .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -4,6 +4,8 @@ import base64
 import contextlib
 import io
 import json
+import os
+import subprocess
 import tarfile
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from PIL import Image
 
 from chiasm.case import counts_to_mask, text_to_counts
 from chiasm.corpus import EXPORTS, BuildOptions, build, export
-from chiasm.corpus._export import safe_name
+from chiasm.corpus._export import _Writer, safe_name
 from chiasm.corpus._export_rows import sharegpt_row
 from chiasm.errors import Conflict, InvalidInput, UnknownName
 
@@ -123,3 +125,39 @@ def test_names_from_the_data_cannot_leave_the_folder(name):
     assert "/" not in made
     assert "." not in made
     assert "\\" not in made
+
+
+def test_a_picture_of_two_names_is_written_once_and_named_alike(tmp_path):
+    out = _Writer(tmp_path)
+    rows = [{"split": "train", "images": [{"bytes": b"same", "path": path}]} for path in ("a.png", "b.png")]
+    first, second = (out.pictures(row) for row in rows)
+    assert first == second
+    assert [p.name for p in (tmp_path / "images/train").iterdir()] == [Path(first[0]).name]
+
+
+@pytest.mark.external
+def test_llama_factory_loads_every_row_with_its_pictures(data, tmp_path):
+    """In an environment of its own, made by `make test-external`: CHIASM_LLAMAFACTORY_PYTHON is its python."""
+    python = os.environ.get("CHIASM_LLAMAFACTORY_PYTHON")
+    if not python:
+        pytest.skip("CHIASM_LLAMAFACTORY_PYTHON must be the python of an environment with llamafactory")
+    export(data, tmp_path / "out", "sharegpt")
+    reader = Path(__file__).with_name("read_with_llamafactory.py")
+    environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_OFFLINE": "1", "PYTHONPATH": ""}
+    done = subprocess.run(
+        [python, str(reader), str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "does not exist" not in done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    for split in ("train", "test"):
+        assert told[f"chiasm_{split}"]["answers"] == [
+            r["messages"][-1]["content"][0]["text"] for r in rows(data, split)
+        ]
+        assert all(Path(p).is_file() for p in told[f"chiasm_{split}"]["pictures"])
+        assert len(told[f"chiasm_{split}"]["pictures"]) == len(rows(data, split))
