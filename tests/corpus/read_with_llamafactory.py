@@ -17,4 +17,4 @@ for name in json.loads((folder / "dataset_info.json").read_text()):
         "answers": [row["_response"][0]["content"] for row in rows],
         "pictures": [picture for row in rows for picture in row["_images"]],
     }
-print(json.dumps(told))
+sys.stdout.write(json.dumps(told) + "\n")
