@@ -52,3 +52,12 @@ def test_missing_extra_is_named() -> None:
 
 def test_unknown_name_suggests() -> None:
     assert UnknownName("stage", "erly-npdr", ["healthy", "early-npdr"]).suggestion == "early-npdr"
+
+
+def test_build_lists_every_preset_and_every_export_has_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
+    from chiasm.cli._dataset import _USES
+    from chiasm.corpus import EXPORTS, PRESETS
+
+    _, out, _ = run(capsys, "build", "--help")
+    assert [name for name in PRESETS if f"  {name} " not in out] == []
+    assert set(_USES) == set(EXPORTS)

@@ -1,4 +1,5 @@
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from fake_world import fake_plan
@@ -80,3 +81,8 @@ def test_patients_are_drawn_alike_whatever_their_company():
     assert {(i.laterality, i.visit) for i in patient.images} == {("OD", 0), ("OD", 1), ("OS", 0), ("OS", 1)}
     profiles = Counter(i.profile for k in range(200) for i in draw_patient(plan, k).images)
     assert profiles["b"] / profiles.total() == pytest.approx(0.75, abs=0.03)
+
+
+def test_every_setting_is_documented():
+    text = (Path(__file__).parents[2] / "docs/corpus.md").read_text()
+    assert [name for name in Plan.model_fields if f"`{name}`" not in text] == []

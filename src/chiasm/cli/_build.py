@@ -21,9 +21,16 @@ def add(commands: Any) -> None:
         details=(
             "The same plan and seed give the same bytes on any number of workers. Stop it or kill it at any moment:\n"
             "the same command goes on where it stopped. A folder that holds another plan's data is refused.\n\n"
+            "Presets:\n"
+            "  octa-1k      1,000 eyes at 3 mm, an image each, with their vessel graphs\n"
+            "  octa-10k     10,000 images of 5,000 eyes at 3 and 6 mm, with graphs\n"
+            "  octa-100k    100,000 images of 25,000 eyes at 3 and 6 mm, two devices: to train on\n"
+            "  octa-stages  4,000 eyes, larger validation and test splits\n"
+            "  octa-twins   1,000 eyes, each also without its microaneurysms and without its dropout\n\n"
             "Examples:\n"
             "  chiasm build octa --n 64 --out out/eyes\n"
             "  chiasm build octa --preset octa-10k --out out/octa-10k --workers 8\n"
+            "  chiasm build octa --preset octa-100k --n 5000 --set shard_mb=64 --out out/octa-20k\n"
             "  chiasm build octa --n 500 --stage pdr --fov-mm 6 --seed 7 --set artefacts=0 --out out/pdr"
         ),
     )
@@ -39,9 +46,7 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--seed", type=positive(int, 0, 2**63 - 1), metavar="SEED", help="root of every random choice (default: 0)"
     )
-    parser.add_argument(
-        "--preset", default="octa-1k", metavar="NAME", help="the plan to start from: octa-1k (default), octa-10k, ..."
-    )
+    parser.add_argument("--preset", default="octa-1k", metavar="NAME", help="the plan to start from (default: octa-1k)")
     parser.add_argument(
         "--stage", type=one_of("stage", STAGES), metavar="STAGE", help=f"only this stage: {', '.join(STAGES)}"
     )
@@ -53,7 +58,7 @@ def add(commands: Any) -> None:
         action="append",
         default=[],
         metavar="KEY=VALUE",
-        help="change one setting of the plan; stages.pdr=2 reaches inside",
+        help="change one setting of the plan (docs/corpus.md lists them): images=4; stages.pdr=2 reaches inside",
     )
     parser.add_argument("--workers", type=positive(int, 1, 1024), metavar="N", help="processes (default: one per core)")
     parser.add_argument(

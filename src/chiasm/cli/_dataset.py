@@ -7,6 +7,15 @@ from typing import Any
 
 from chiasm.cli._parser import add_command, positive
 
+_USES = {
+    "sharegpt": "LLaMA-Factory with dataset_dir: {at}, media_dir: {at}, dataset: chiasm_train",
+    "llava": "LLaVA's training with --data_path {at}/train.json --image_folder {at}",
+    "openai": "any client of the chat form: one conversation a line of {at}/train.jsonl, images inside",
+    "coco": "pycocotools.coco.COCO('{at}/instances_train.json'); file names are relative to {at}",
+    "webdataset": "webdataset.WebDataset('{at}/train-00000.tar').decode('pil'): pictures 0.png, 1.png ..., the row json",
+}
+"""What to do with each form."""
+
 
 def add(commands: Any) -> None:
     """Add the commands."""
@@ -76,4 +85,5 @@ def run_export(args: argparse.Namespace) -> int:
 
     made = export(args.data, args.out, args.form)
     print(f"{made.where}: {made.rows} rows, {made.images} images; tables: {', '.join(made.files)}")
+    print(f"next: {_USES[args.form].format(at=made.where)}")
     return 0

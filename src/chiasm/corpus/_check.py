@@ -58,7 +58,10 @@ class CheckReport:
             lines += [f"    {p.where}: {p.message}" for p in self.examples if p.rule == rule][:3]
         if self.not_applied:
             lines.append(f"not applied, as the columns do not allow it: {', '.join(self.not_applied)}")
-        lines.append("clean" if self.ok else f"{self.errors} errors")
+        if self.ok:
+            lines.append(f"clean; next: chiasm browse {self.where}, or chiasm train sft --data {self.where}")
+        else:
+            lines.append(f"{self.errors} errors; `--out DIR` writes a report that names more of them")
         return "\n".join(lines)
 
 

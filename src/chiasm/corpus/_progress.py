@@ -75,10 +75,14 @@ class ConsoleReport:
     def __init__(self, stream: TextIO | None = None, every_s: float = 10.0) -> None:
         self._stream = sys.stderr if stream is None else stream
         self._every_s, self._last = every_s, -float("inf")
+        self._told: Progress | None = None
         self._bar: tqdm[None] | None = None
 
     def __call__(self, progress: Progress) -> None:
         finished = progress.patients == progress.patients_total
+        if finished and self._told is not None and self._told.patients == progress.patients:
+            return
+        self._told = progress
         if self._stream.isatty():
             if self._bar is None:
                 self._bar = tqdm(total=progress.patients_total, unit="patient", file=self._stream, dynamic_ncols=True)
