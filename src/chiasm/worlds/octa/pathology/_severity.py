@@ -27,7 +27,7 @@ hundredth of the field: early NPDR keeps away from the rule's 8 %."""
 SHAPE: Final[dict[Stage, tuple[float, float]]] = {
     Stage.EARLY_NPDR: (0.9, 0.6),
     Stage.LATE_NPDR: (0.5, 0.72),
-    Stage.PDR: (0.48, 0.74),
+    Stage.PDR: (0.46, 0.8),
 }
 """Parameters of the beta distribution within the range: flatter than uniform, so that neighbouring stages overlap."""
 EARLY_WITHOUT: Final = 0.25
