@@ -21,10 +21,12 @@ def test_toml_round_trip(name, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("schema_version = 1", "schema_version = 9", "schema_version must be 1, got 9"),
+        ("schema_version = 2", "schema_version = 1", "schema_version must be 2, got 1"),
         ("psf_um = {mean =", "psf_um = {mean = 1e3, sd = 0}\nold = {mean =", "did you mean|must be in"),
         ("psf_um", "psf_mu", "psf_um"),
         ("fov_mm = 3.0", "fov_mm = 300.0", "fov_mm"),
+        ("share = [", "share = [9.0, ", "transfer.share"),
+        ("grey = [0.0", "grey = [0.5", "transfer"),
         ("[parameters]", "[parameters", "not TOML"),
     ],
 )

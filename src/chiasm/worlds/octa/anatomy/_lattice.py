@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_2 = np.uint64(0x94D049BB133111EB)
+_WAVES = 8
+_WAVE_UM = (400.0, 1100.0)
+"""Lengths of the waves that bend a lattice's rows [um]: long against a cell, short against the field."""
+_WARP = 0.45
+"""sd of the bend along each axis, in rows' distances: enough for a row to meet the place of its neighbour."""
 
 
 def hash01(seed: int, stream: int, i: NDArray[np.int64], j: NDArray[np.int64] | int = 0) -> NDArray[np.float64]:
@@ -50,12 +55,31 @@ def jittered_lattice(seed: int, stream: int, spacing_um: float, box_um: NDArray[
         jitter: Largest move along each axis, in spacings.
     """
     pitch = spacing_um * np.sqrt(3.0) / 2.0
-    i = np.arange(int(np.floor(box_um[0, 0] / pitch)) - 1, int(np.ceil(box_um[0, 1] / pitch)) + 2)
-    j = np.arange(int(np.floor(box_um[1, 0] / spacing_um)) - 1, int(np.ceil(box_um[1, 1] / spacing_um)) + 2)
+    reach = _WARP * np.sqrt(2 * _WAVES)
+    i = np.arange(int(np.floor(box_um[0, 0] / pitch - reach)) - 1, int(np.ceil(box_um[0, 1] / pitch + reach)) + 2)
+    j = np.arange(
+        int(np.floor(box_um[1, 0] / spacing_um - reach)) - 1, int(np.ceil(box_um[1, 1] / spacing_um + reach)) + 2
+    )
     ii, jj = (a.ravel() for a in np.meshgrid(i, j, indexing="ij"))
     row = (ii + jitter * (2.0 * hash01(seed, stream, ii, jj) - 1.0)) * pitch
     col = (jj + 0.5 * (ii & 1) + jitter * (2.0 * hash01(seed, stream + 1, ii, jj) - 1.0)) * spacing_um
-    return Lattice(np.stack([row, col], axis=1), hash01(seed, stream + 2, ii, jj), (len(i), len(j)))
+    points = _warped(seed, stream + 3, np.stack([row, col], axis=1), pitch)
+    return Lattice(points, hash01(seed, stream + 2, ii, jj), (len(i), len(j)))
+
+
+def _warped(seed: int, stream: int, points_um: NDArray[np.float64], pitch_um: float) -> NDArray[np.float64]:
+    """Points moved by a sum of slow waves, so that the lattice's rows do not run straight through the field.
+
+    Straight rows add up to lines in the image's row means, which no eye has.
+    """
+    wave = np.arange(_WAVES, dtype=np.int64)
+    length, angle, phase, way = (hash01(seed, stream, wave, k) for k in range(4))
+    low, high = _WAVE_UM
+    number = 2 * np.pi / (low + (high - low) * length)
+    direction = np.stack([np.cos(2 * np.pi * angle), np.sin(2 * np.pi * angle)])
+    move = np.stack([np.cos(2 * np.pi * way), np.sin(2 * np.pi * way)], axis=1)
+    swing = np.sin(points_um @ (direction * number) + 2 * np.pi * phase)
+    return np.asarray(points_um + swing @ move * (np.sqrt(2 / _WAVES) * np.sqrt(2) * _WARP * pitch_um))
 
 
 def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -2,10 +2,12 @@
 
 1. Look at the images: what cannot be used is named, one by one, with the reason.
 2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
-3. Means: bounded least squares (`scipy.optimize.least_squares`, soft-L1 loss) on (synthetic mean - real mean) / real sd of
-   every statistic, families weighing the same, with a weak pull towards the start where the images do not tell.
-4. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
-   parameters by how strongly they move each statistic.
+3. Transfer: curves of the device's processing, by pooled distributions of detail and grey (`_transfer_fit`).
+4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean) / real sd of
+   every statistic, families weighing the same, with a weak pull towards the start where the images do not tell; after
+   each step the transfer is fitted again, and a step that does not help is halved.
+5. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
+   parameters by how strongly they move each statistic; what bands still lack becomes the modes of the transfer.
 """
 
 from __future__ import annotations
@@ -17,16 +19,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import lsq_linear, nnls
 
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._flow import Flow, project
-from chiasm.worlds.octa.imaging._image import image
+from chiasm.worlds.octa.imaging._image import develop, finish
 from chiasm.worlds.octa.imaging._inspect import ImageProblem, inspect_images
 from chiasm.worlds.octa.imaging._params import tunable
 from chiasm.worlds.octa.imaging._profile import Profile, Spread
 from chiasm.worlds.octa.imaging._sample import sample_imaging
 from chiasm.worlds.octa.imaging._statistics import image_statistics, statistic_names
+from chiasm.worlds.octa.imaging._transfer import Transfer
+from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer
 
 Table = NDArray[np.float64]
 
@@ -75,6 +80,9 @@ _STEP = 0.08
 """Log step of finite differences: small against the ranges above, large against the noise of pixels."""
 _PULL = 0.15
 """Weight of the pull towards the start."""
+_STRIDE = 1.0
+"""Longest step of a parameter, in its log-sd of `WANDER`."""
+_TRANSFER_ROUNDS = 4
 
 
 @dataclass(frozen=True)
@@ -154,9 +162,9 @@ def calibrate(
         raise InvalidInput(msg)
     start = Profile.model_validate({**start.model_dump(), "name": name, "size_px": len(usable[0])})
     real = np.array([image_statistics(pixels) for pixels in usable])
-    fit = _Fit(tuple(eyes), start, real, seed, progress, began)
+    fit = _Fit(tuple(eyes), start, usable, real, seed, progress, began)
     means, slopes = fit.means(rounds)
-    fitted = fit.spreads(means, slopes)
+    fitted = fit.process(fit.spreads(means, slopes))
     tables = [fit.render(profile) for profile in (start, fitted)]
     before, after = (family_distances(table, real) for table in tables)
     distances = distribution_distances(tables[1], real)
@@ -187,6 +195,7 @@ class _Fit:
 
     eyes: tuple[Eye, ...]
     start: Profile
+    images: list[NDArray[Any]]
     real: Table
     seed: int
     progress: Callable[[Progress], None] | None
@@ -208,34 +217,68 @@ class _Fit:
 
     def render(self, profile: Profile) -> Table:
         """(eyes, S) statistics of all eyes imaged by this profile."""
-        rows = [
-            image_statistics(image(eye, self._draw(profile, i), flow=self.flows[i]).pixels)
-            for i, eye in enumerate(self.eyes)
-        ]
+        rows = []
+        for i, eye in enumerate(self.eyes):
+            params = self._draw(profile, i)
+            rows.append(image_statistics(finish(develop(eye, params, self.flows[i]), params).pixels))
         self.evaluations += 1
         return np.array(rows)
 
+    def process(self, profile: Profile) -> Profile:
+        """The profile with its transfer fitted, its parameters as they are."""
+        plain = profile.model_copy(update={"transfer": profile.transfer.model_copy(update={"modes": ()})})
+        drawn = [self._draw(plain, i) for i in range(len(self.eyes))]
+        recorded = [develop(eye, p, flow) for eye, p, flow in zip(self.eyes, drawn, self.flows, strict=True)]
+
+        def finished(i: int, transfer: Transfer) -> NDArray[np.uint8]:
+            return finish(recorded[i], drawn[i].model_copy(update={"transfer": transfer})).pixels
+
+        self.evaluations += 1
+        transfer, _ = fit_transfer(
+            [r.noisy for r in recorded], finished, self.images, start=plain.transfer, rounds=_TRANSFER_ROUNDS
+        )
+        return profile.model_copy(update={"transfer": transfer})
+
     def means(self, rounds: int) -> tuple[Profile, Table]:
         """The profile whose statistics agree in mean, and (S, P) slopes of the statistics per log parameter there."""
-        from scipy.optimize import least_squares  # needed to calibrate alone, as `nnls` below
+        x = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
+        self.start = self.process(self.process(self.start))
+        gap = self._gap(x)
+        for _ in range(rounds):
+            slopes = self._slopes(x, gap)
+            step = self._step(x, gap, slopes)
+            for shrink in (1.0, 0.5, 0.25):
+                self.start, before = self.process(self._profile(x + shrink * step)), self.start
+                self.start = before.model_copy(update={"transfer": self.start.transfer})
+                moved = self._gap(x + shrink * step)
+                if self._cost(x + shrink * step, moved) < self._cost(x, gap):
+                    x, gap = x + shrink * step, moved
+                    break
+                self.start = before
+            else:
+                break
+        return self._profile(x), self._slopes(x, gap)
 
-        x0 = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
-        found = least_squares(
-            self._residuals,
-            x0,
-            jac=self._jacobian,
-            bounds=(self.low, self.high),
-            x_scale=self.wander,
-            loss="soft_l1",
-            max_nfev=rounds,
-        )
-        # `least_squares` scales its own Jacobian by the loss; the spreads need the plain one.
-        return self._profile(found.x), self._slopes(found.x)
+    def _step(self, x: Table, gap: Table, slopes: Table) -> Table:
+        """One Gauss-Newton step, within bounds and no longer than `_STRIDE`."""
+        # Soft-L1: a statistic that cannot be matched shall not drag all others along.
+        soft = self.weight / (1 + gap**2) ** 0.25
+        pull = _PULL / self.wander
+        system = np.vstack([slopes * soft[:, None], np.diag(pull)])
+        wanted = np.concatenate([-gap * soft, -pull * x])
+        low = np.maximum(self.low - x, -_STRIDE * self.wander) - 1e-9
+        high = np.minimum(self.high - x, _STRIDE * self.wander) + 1e-9
+        return np.asarray(lsq_linear(system, wanted, bounds=(low, high)).x)
+
+    def _cost(self, x: Table, gap: Table) -> float:
+        soft = 2 * (np.sqrt(1 + gap**2) - 1)
+        cost = float((self.weight**2 * soft).sum() + ((_PULL * x / self.wander) ** 2).sum())
+        if self.progress is not None:
+            self.progress(Progress(self.evaluations, time.monotonic() - self.began, cost))
+        return cost
 
     def spreads(self, profile: Profile, slopes: Table) -> Profile:
         """Share out the variance that the eyes alone do not explain among the parameters."""
-        from scipy.optimize import nnls
-
         still = self._with_sds(profile, np.zeros(len(self.names)))
         own = self.render(still).var(axis=0) / _scale(self.real) ** 2
         need = np.maximum(self.real.var(axis=0) / _scale(self.real) ** 2 - own, 0)
@@ -268,25 +311,16 @@ class _Fit:
     def _gap(self, x: Table) -> Table:
         return np.asarray((self.render(self._profile(x)).mean(axis=0) - self.real.mean(axis=0)) / _scale(self.real))
 
-    def _residuals(self, x: Table) -> Table:
-        out = np.concatenate([self._gap(x) * self.weight, _PULL * x / self.wander])
-        if self.progress is not None:
-            self.progress(Progress(self.evaluations, time.monotonic() - self.began, float((out**2).sum())))
-        return out
-
-    def _slopes(self, x: Table) -> Table:
+    def _slopes(self, x: Table, base: Table) -> Table:
         """(S, P) finite differences of the standardised statistics per log parameter."""
-        base = self._gap(x)
         columns = []
         for j in range(len(x)):
             step = _STEP if x[j] + _STEP < self.high[j] else -_STEP
             moved = x.copy()
             moved[j] += step
             columns.append((self._gap(moved) - base) / step)
+            self._cost(x, base)
         return np.stack(columns, axis=1)
-
-    def _jacobian(self, x: Table) -> Table:
-        return np.vstack([self._slopes(x) * self.weight[:, None], np.diag(_PULL / self.wander)])
 
 
 def _scale(real: Table) -> Table:

@@ -8,12 +8,14 @@
 5. light: illumination, vignette, shadow.
 6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains.
 7. move: the raster breaks where the eye moved (`_artefacts`).
-8. export: black point, white point, contrast curve, grey levels, 8 bits.
+8. process: the device's transfer of each scale of detail (`_transfer`).
+9. export: black point, white point, contrast and grey curves, grey levels, 8 bits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +34,7 @@ from chiasm.worlds.octa.imaging._flow import Flow, beads, modulate, project
 from chiasm.worlds.octa.imaging._noise import Field, Raster, Stream, blur, generator, line_phases, smooth_field
 from chiasm.worlds.octa.imaging._params import ImagingParams
 from chiasm.worlds.octa.imaging._streaks import streaks
+from chiasm.worlds.octa.imaging._transfer import apply_detail, apply_grey
 
 _PERFUSION_UM = 40.0
 """Reach of a vessel's influence on unresolved texture: half an intercapillary distance [um]."""
@@ -70,6 +73,16 @@ class Imaged:
         return out
 
 
+class Developed(NamedTuple):
+    """What the scanner recorded, before its processing."""
+
+    noisy: Field
+    """(size, size) decorrelation with noise."""
+    signal: Field
+    """(size, size) decorrelation before noise."""
+    artefacts: tuple[ArtefactTruth, ...]
+
+
 def image(eye: Eye, params: ImagingParams, exposure: Exposure | None = None, flow: Flow | None = None) -> Imaged:
     """Image an eye. Pure: equal arguments give equal bytes.
 
@@ -79,6 +92,11 @@ def image(eye: Eye, params: ImagingParams, exposure: Exposure | None = None, flo
         exposure: Black and white of an earlier image (a twin's); None sets them from this image, as devices do.
         flow: `project(eye, params)` where it is known already (it depends on slab, size and `saturation_mm_s` alone).
     """
+    return finish(develop(eye, params, flow), params, exposure)
+
+
+def develop(eye: Eye, params: ImagingParams, flow: Flow | None = None) -> Developed:
+    """Everything before the device's own processing; arguments as for `image`."""
     if abs(eye.graph.fov_um - params.fov_mm * 1000) > 0.5:
         msg = f"params.fov_mm is {params.fov_mm:g} mm, but the eye was grown for {eye.graph.fov_um / 1000:g} mm; sample anew"
         raise InvalidInput(msg)
@@ -92,9 +110,15 @@ def image(eye: Eye, params: ImagingParams, exposure: Exposure | None = None, flo
     signal = decorrelate(spread(strength, params, effects), flow, eye, params)
     signal = light(signal, params, effects)
     noisy, moved = break_raster(add_noise(signal, params), params)
-    exposure = exposure or expose(noisy, params)
     truths = (*effects.truths, *projected, *moved, *decentration_truths(eye, params))
-    return Imaged(export(noisy, exposure, params), truths, signal, exposure)
+    return Developed(noisy, signal, truths)
+
+
+def finish(developed: Developed, params: ImagingParams, exposure: Exposure | None = None) -> Imaged:
+    """Process and export what was developed."""
+    processed = apply_detail(developed.noisy, params.transfer)
+    exposure = exposure or expose(processed, params)
+    return Imaged(export(processed, exposure, params), developed.artefacts, developed.signal, exposure)
 
 
 def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Field:
@@ -117,8 +141,9 @@ def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) ->
     texture = _log_normal(streaks(flow.direction, params), params.texture_sd) * beads(params)
     unresolved = perfused * thickness * texture
     tissue = np.float32(params.tissue_level) * thickness
-    speckle = raster(params).noise(generator(params.noise_seed, Stream.SPECKLE))
-    whole = (strength + unresolved + tissue) * _log_normal(speckle, params.speckle_sd)
+    born = raster(params)
+    speckle = born.noise(generator(params.noise_seed, Stream.SPECKLE))
+    whole = (strength + unresolved + tissue) * _log_normal(speckle, params.speckle_sd, born.variance())
     return np.asarray(-np.expm1(-whole), dtype=np.float32)
 
 
@@ -156,8 +181,8 @@ def add_noise(signal: Field, params: ImagingParams) -> Field:
     n, seed = params.size_px, params.noise_seed
     born = raster(params)
     shot, floor = born.noise(generator(seed, Stream.SHOT)), born.noise(generator(seed, Stream.FLOOR))
-    out = signal * _log_normal(shot, params.shot_sd)
-    out += np.float32(params.floor_level) * _log_normal(floor, params.floor_sd)
+    out = signal * _log_normal(shot, params.shot_sd, born.variance())
+    out += np.float32(params.floor_level) * _log_normal(floor, params.floor_sd, born.variance())
     rows = generator(seed, Stream.ROWS).standard_normal((n, 1), dtype=np.float32)
     cols = generator(seed, Stream.COLS).standard_normal((1, n), dtype=np.float32)
     pixel = generator(seed, Stream.PIXEL).standard_normal((n, n), dtype=np.float32)
@@ -167,17 +192,18 @@ def add_noise(signal: Field, params: ImagingParams) -> Field:
     return out
 
 
-def expose(noisy: Field, params: ImagingParams) -> Exposure:
+def expose(processed: Field, params: ImagingParams) -> Exposure:
     """Black and white points by the shares of pixels that the device clips."""
-    black, white = np.quantile(noisy, [params.black_share, 1 - params.saturated_share])
+    black, white = np.quantile(processed, [params.black_share, 1 - params.saturated_share])
     return Exposure(float(black), float(max(white, black + 1e-6)))
 
 
-def export(noisy: Field, exposure: Exposure, params: ImagingParams) -> NDArray[np.uint8]:
-    """Contrast curve, the device's grey levels, and their stretch to 0..255."""
-    unit = np.clip((noisy - exposure.black) / np.float32(exposure.white - exposure.black), 0, 1)
+def export(processed: Field, exposure: Exposure, params: ImagingParams) -> NDArray[np.uint8]:
+    """Contrast curve, grey curve, the device's grey levels, and their stretch to 0..255."""
+    unit = np.clip((processed - exposure.black) / np.float32(exposure.white - exposure.black), 0, 1)
     levels = np.float32(round(params.levels))
-    coarse = np.rint(unit ** np.float32(params.gamma) * levels) / levels
+    grey = apply_grey(unit ** np.float32(params.gamma), params.transfer)
+    coarse = np.rint(grey * levels) / levels
     return np.asarray(np.rint(coarse * 255), dtype=np.uint8)
 
 
@@ -190,6 +216,6 @@ def _misplaced(flow: Flow, effects: SignalEffects) -> Flow:
     return Flow(wide, flow.superficial * keep, flow.deep * keep, flow.direction)
 
 
-def _log_normal(field: Field, sd: float) -> Field:
-    """exp(sd z - sd^2 / 2): positive, mean one."""
-    return np.asarray(np.exp(np.float32(sd) * field - np.float32(sd * sd / 2)), dtype=np.float32)
+def _log_normal(field: Field, sd: float, variance: Field | float = 1.0) -> Field:
+    """exp(sd z - sd^2 / 2 variance of z): positive, mean one wherever it is."""
+    return np.asarray(np.exp(np.float32(sd) * field - np.float32(sd * sd / 2) * variance), dtype=np.float32)

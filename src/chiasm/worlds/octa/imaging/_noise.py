@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 Field = NDArray[np.float32]
+_POINT_PX = 0.15
+"""Narrower kernels are points [px]."""
 
 
 class Stream(enum.IntEnum):
@@ -64,6 +66,13 @@ class Raster(NamedTuple):
         rows = born[:-1] + self.row_phase * (born[1:] - born[:-1])
         return np.asarray(rows[:, :-1] + self.col_phase * (rows[:, 1:] - rows[:, :-1]), dtype=np.float32)
 
+    def variance(self) -> Field:
+        """(size, size) variance of `noise`: below one between scan lines, where neighbours are averaged."""
+        kernel = _kernel(float(self.grain_px)) if self.grain_px >= _POINT_PX else np.ones(1, np.float32)
+        near = float((kernel[1:] * kernel[:-1]).sum() / (kernel**2).sum())
+        rows, cols = (1 - 2 * p * (1 - p) * np.float32(1 - near) for p in (self.row_phase, self.col_phase))
+        return np.asarray(rows * cols, dtype=np.float32)
+
 
 def line_phases(rng: np.random.Generator, size_px: int, drift_px: float, change_px: float) -> Field:
     """(size,) fractional part of a slowly drifting line position; a drift of zero keeps every line on a scan line."""
@@ -81,7 +90,7 @@ def grain(rng: np.random.Generator, size_px: int, sd_px: float) -> Field:
 
 def blur_unit(white: Field, sd_px: float) -> Field:
     """White noise of unit variance, blurred, with unit variance again."""
-    if sd_px < 0.15:
+    if sd_px < _POINT_PX:
         return white
     kernel = _kernel(float(sd_px))
     return convolve(white, kernel, kernel) / np.float32((kernel**2).sum())
@@ -157,7 +166,7 @@ def _bumps(size_px: int, scale_px: float) -> tuple[NDArray[np.int64], Field, int
 @lru_cache(maxsize=256)
 def _kernel(sd_px: float) -> NDArray[np.float32]:
     """Gaussian of that sd integrated over pixels, summing to one; [1] where it is a point."""
-    if sd_px < 0.15:
+    if sd_px < _POINT_PX:
         return np.ones(1, np.float32)
     radius = max(1, int(np.ceil(3 * sd_px)))
     x = np.arange(-radius, radius + 1)

@@ -10,8 +10,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 
 from chiasm.errors import InvalidInput
+from chiasm.worlds.octa.imaging._transfer import Transfer
 
-IMAGING_SCHEMA_VERSION = 1
+IMAGING_SCHEMA_VERSION = 2
 
 Slab = Literal["inner", "svc", "dvc", "vri"]
 """inner: ILM to OPL; svc: superficial; dvc: intermediate and deep; vri: vitreoretinal interface."""
@@ -53,7 +54,7 @@ class ImagingParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     profile: str
     """Name of the device profile the numbers were drawn from."""
     fov_mm: Annotated[float, Field(ge=1, le=20)]
@@ -108,6 +109,8 @@ class ImagingParams(BaseModel):
     black_share: Annotated[float, number(0, 0.2, "1", "share of pixels that the export sends to black")]
     saturated_share: Annotated[float, number(0, 0.1, "1", "share of pixels that the export saturates")]
     levels: Annotated[float, number(8, 255, "1", "grey levels before the export stretched them to 8 bits")]
+    transfer: Transfer = Transfer.identity()
+    """The device's processing, as drawn for this image."""
     artefacts: tuple[Artefact, ...] = ()
 
     @property

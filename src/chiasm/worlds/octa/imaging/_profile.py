@@ -2,13 +2,19 @@
 
 A profile is a TOML file::
 
-    schema_version = 1
+    schema_version = 2
     name = "rtvue-xr-3mm"
     fov_mm = 3.0
     size_px = 304
     slabs = ["inner"]
     [parameters]
     psf_um = {mean = 7.1, sd = 0.6}       # truncated normal within the model's range
+    [transfer]                            # the device's processing; see `_transfer.Transfer`
+    scale = [...]
+    curves = [[...], ...]
+    share = [...]
+    grey = [...]
+    modes = [[...], ...]                  # how the shares vary together from image to image
     [artefacts]
     shadow = 0.03                         # chance that an image carries it
     [card]
@@ -26,8 +32,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.worlds.octa.imaging._params import ArtefactKind, Slab, tunable
+from chiasm.worlds.octa.imaging._transfer import Shares, Transfer
 
-PROFILE_SCHEMA_VERSION = 1
+PROFILE_SCHEMA_VERSION = 2
 
 
 class Spread(BaseModel):
@@ -39,18 +46,33 @@ class Spread(BaseModel):
     sd: Annotated[float, Field(ge=0)] = 0.0
 
 
+class DeviceTransfer(Transfer):
+    """The processing of a device, and how it varies from image to image."""
+
+    modes: Annotated[tuple[Shares, ...], Field(max_length=8)] = ()
+    """Changes of `share` per standard normal draw, -2 to 2: principal components."""
+
+    @model_validator(mode="after")
+    def _small(self) -> DeviceTransfer:
+        if any(abs(v) > 2 for mode in self.modes for v in mode):
+            msg = "transfer.modes must be in -2..2"
+            raise ValueError(msg)
+        return self
+
+
 class Profile(BaseModel):
     """One device, field and export as distributions of imaging parameters."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = 2
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     fov_mm: Annotated[float, Field(ge=1, le=20)]
     size_px: Annotated[int, Field(ge=16, le=4096)]
     slabs: tuple[Slab, ...] = ("inner",)
     """Slabs this device exports; the first is the default."""
     parameters: dict[str, Spread]
+    transfer: DeviceTransfer = DeviceTransfer(**Transfer.identity().model_dump())
     artefacts: dict[ArtefactKind, Annotated[float, Field(ge=0, le=1)]] = {}
     """Chance per image of each kind; the kinds left out do not occur."""
     severity: tuple[float, float, float] = (0.5, 0.35, 0.15)
@@ -100,6 +122,8 @@ class Profile(BaseModel):
             "[parameters]",
         ]
         lines += [f"{k} = {{mean = {s.mean:.6g}, sd = {s.sd:.6g}}}" for k, s in self.parameters.items()]
+        lines += ["", "[transfer]"]
+        lines += [f"{k} = {_toml_value(v)}" for k, v in self.transfer.model_dump().items()]
         lines += ["", "[artefacts]", *(f'"{k}" = {v:g}' for k, v in self.artefacts.items()), "", "[card]"]
         lines += [f"{k} = {_toml_value(v)}" for k, v in self.card.items()]
         return "\n".join(lines) + "\n"

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from chiasm.worlds.octa.imaging._params import Artefact, ArtefactKind, ImagingParams, Severity, Slab, tunable
-from chiasm.worlds.octa.imaging._profile import Profile, Spread
+from chiasm.worlds.octa.imaging._profile import DeviceTransfer, Profile, Spread
+from chiasm.worlds.octa.imaging._transfer import BANDS, Transfer
 
 SEVERITIES: tuple[Severity, Severity, Severity] = ("mild", "moderate", "severe")
 _MOTION_FORMS = ("blink line", "displacement", "stretch", "doubling", "quilting")
@@ -40,6 +41,7 @@ def sample_imaging(
     values = {name: draw(rng, profile.parameters[name], *limits) for name, limits in tunable().items()}
     chosen = slab or profile.slabs[0]
     noise_seed = int(rng.integers(2**63))
+    transfer = draw_transfer(rng, profile.transfer)
     drawn = sample_artefacts(rng, profile, chosen) if artefacts == "profile" else ()
     if not isinstance(artefacts, str):
         drawn = tuple(artefacts)
@@ -49,9 +51,20 @@ def sample_imaging(
         size_px=profile.size_px if size_px is None else size_px,
         slab=chosen,
         noise_seed=noise_seed,
+        transfer=transfer,
         artefacts=drawn,
         **values,
     )
+
+
+def draw_transfer(rng: np.random.Generator, device: DeviceTransfer) -> Transfer:
+    """The processing of one image: shares moved along the device's modes, each by a normal draw within 2.5 sd."""
+    along = [draw(rng, Spread(mean=0, sd=1), -2.5, 2.5) for _ in device.modes]
+    moved = np.array(device.share) + sum(
+        (z * np.array(mode) for z, mode in zip(along, device.modes, strict=True)), np.zeros(len(BANDS))
+    )
+    share = tuple(round(float(v), 4) for v in np.clip(moved, -2, 5))
+    return Transfer(**{**device.model_dump(exclude={"modes"}), "share": share})
 
 
 def draw(rng: np.random.Generator, spread: Spread, low: float, high: float) -> float:

@@ -1,0 +1,194 @@
+"""Fit the transfer of a device: pooled distributions of detail in renders against those in real images.
+
+What the scanner recorded is rendered once per eye; then, round after round, the curve of every level is moved by the
+difference of pooled quantiles between real and rendered detail, the shares by the ratio of the bands' strengths, and the grey
+curve by the difference of pooled grey levels. How bands' strengths vary from image to image beyond what the renders' own
+variety gives is kept as a few modes (principal components).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from chiasm.worlds.octa.imaging._noise import Field
+from chiasm.worlds.octa.imaging._profile import DeviceTransfer
+from chiasm.worlds.octa.imaging._transfer import BANDS, GREY_NODES, LEVELS, NODES, TAPS, Transfer, decompose
+
+MODES = 5
+"""Principal components of the bands' strengths that are kept."""
+_SHARES = np.concatenate([[0.0005, 0.002, 0.006], np.linspace(0.015, 0.985, 98), [0.994, 0.998, 0.9995]])
+_GREY_SHARES = np.linspace(0.002, 0.99, 397)
+_DAMPING = 0.8
+_FINE = 0.15
+"""Frequencies above are those of the resampling kernels [cycles/px]."""
+_POOLED = 300_000
+"""Pixels of all images together that enter the quantiles."""
+
+Table = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
+
+
+class Detail(NamedTuple):
+    """Detail of a set of n images, B bands."""
+
+    quantiles: Table
+    """(LEVELS, Q) pooled."""
+    log_sd: Table
+    """(n, B) of each image's bands."""
+    grey: Table
+    """(G,) pooled quantiles of grey."""
+    spectrum: Table
+    """(F, F) mean power per vertical and horizontal frequency, from 0 to 1/2 cycles per pixel."""
+
+    @property
+    def strength(self) -> Table:
+        """(B,) log of the bands' sd over all images."""
+        return np.asarray(0.5 * np.log(np.exp(2 * self.log_sd).mean(axis=0)))
+
+
+def measure_detail(images: Sequence[Field]) -> Detail:
+    """Detail of images (n, n) float32 in one unit."""
+    step = max(1, images[0].size * len(images) // _POOLED) | 1
+    pooled: list[list[Field]] = [[] for _ in range(LEVELS)]
+    log_sd = np.zeros((len(images), len(BANDS)))
+    for i, image in enumerate(images):
+        for k, level in enumerate(decompose(image)):
+            pooled[k].append(level.detail.ravel()[i % step :: step])
+            log_sd[i, 3 * k : 3 * k + 3] = [np.log(float(band.std()) + 1e-9) for band in level.bands]
+    quantiles = np.array([np.quantile(np.concatenate(parts), _SHARES) for parts in pooled])
+    grey = np.quantile(
+        np.concatenate([image.ravel()[i % step :: step] for i, image in enumerate(images)]), _GREY_SHARES
+    )
+    return Detail(quantiles, log_sd, grey, np.mean([_spectrum(image) for image in images], axis=0))
+
+
+def fit_transfer(
+    recorded: Sequence[Field],
+    finish: Callable[[int, Transfer], Pixels],
+    real: Sequence[Pixels],
+    *,
+    start: Transfer | None = None,
+    rounds: int = 6,
+) -> tuple[DeviceTransfer, list[Pixels]]:
+    """The transfer under which finished renders have the detail and grey levels of real images, and those renders.
+
+    Args:
+        recorded: (n, n) renders before the transfer.
+        finish: Finishes render i with a transfer.
+        real: Images of the device.
+        start: A transfer to begin with; its scale is kept.
+        rounds: Corrections; 4 to 8 suffice.
+    """
+    source = measure_detail(recorded)
+    target = measure_detail([_unit(pixels) for pixels in real])
+    nodes = np.array(NODES)
+    taps = [np.zeros(TAPS)] * 2 if start is None else [np.array(start.rows), np.array(start.columns)]
+    half = [(q[-20] - q[19]) / 2 for q in source.quantiles]
+    scale = np.array(half) if start is None else np.array(start.scale)
+    at = np.array([np.interp(nodes * s, q, _SHARES) for s, q in zip(scale, source.quantiles, strict=True)])
+    curves = np.tile(nodes, (LEVELS, 1)) if start is None else np.array(start.curves)
+    share = np.zeros(len(BANDS)) if start is None else np.array(start.share)
+    grey = np.array(GREY_NODES if start is None else start.grey)
+    for last in (*(False,) * rounds, True):
+        transfer = _sound(taps, scale, curves, share, grey)
+        made = [finish(i, transfer) for i in range(len(recorded))]
+        if last:
+            break
+        found = measure_detail([_unit(pixels) for pixels in made])
+        taps = _resample(taps, target.spectrum, found.spectrum)
+        ratio = target.strength - found.strength
+        for k in range(LEVELS):
+            bands = slice(3 * k, 3 * k + 3)
+            # Bands of one level keep their common strength to the curve; shares take what differs between directions.
+            common = float(np.average(ratio[bands], weights=np.exp(2 * target.strength[bands])))
+            share[bands] += _DAMPING * (ratio[bands] - common)
+            worth = np.exp(found.strength[bands]).mean() / np.exp(source.strength[bands]).mean()
+            want, have = (np.interp(at[k], _SHARES, t.quantiles[k]) for t in (target, found))
+            inside = (at[k] > _SHARES[0]) & (at[k] < _SHARES[-1])
+            curves[k] += _extend(_DAMPING * (want - have) / (worth * scale[k]), nodes, inside)
+        grey = grey + _DAMPING * (np.interp(grey, *_rising(found.grey, target.grey)) - grey)
+    modes = fit_modes(target.log_sd, measure_detail([_unit(pixels) for pixels in made]).log_sd)
+    return DeviceTransfer(**transfer.model_dump(), modes=modes), made
+
+
+def fit_modes(real: Table, made: Table) -> tuple[tuple[float, ...], ...]:
+    """(MODES, B) changes of the bands' shares per standard normal draw that renders lack, largest first.
+
+    Args:
+        real: (n, B) log-sd of real images' bands.
+        made: (m, B) of renders without modes.
+    """
+    values, vectors = np.linalg.eigh(np.cov(real.T) - np.cov(made.T))
+    order = [int(k) for k in np.argsort(-values)[:MODES] if values[k] > 0]
+    return tuple(tuple(np.round(vectors[:, k] * np.sqrt(values[k]), 4).tolist()) for k in order)
+
+
+def _unit(pixels: Pixels) -> Field:
+    return np.asarray(pixels, dtype=np.float32) / np.float32(255)
+
+
+def _extend(move: Table, nodes: Table, inside: NDArray[np.bool_]) -> Table:
+    """Beyond the last node that renders reach, a move goes on in proportion."""
+    at = np.flatnonzero(inside)
+    out = move.copy()
+    out[: at[0]] = move[at[0]] * nodes[: at[0]] / nodes[at[0]]
+    out[at[-1] + 1 :] = move[at[-1]] * nodes[at[-1] + 1 :] / nodes[at[-1]]
+    return out
+
+
+def _rising(x: Table, y: Table) -> tuple[Table, Table]:
+    """Points of a curve from (0, 0) to (1, 1), one for each x."""
+    keep = np.concatenate([[True], np.diff(x) > 1e-6]) & (x > 0) & (x < 1)
+    return np.concatenate([[0.0], x[keep], [1.0]]), np.concatenate([[0.0], y[keep], [1.0]])
+
+
+def _spectrum(image: Field) -> Table:
+    n = len(image)
+    window = np.hanning(n).astype(np.float32)
+    power = np.abs(fft.rfft2((image - image.mean()) * window[:, None] * window)) ** 2
+    folded = power[: n // 2 + 1].copy()
+    folded[1 : (n + 1) // 2] = (folded[1 : (n + 1) // 2] + power[: n // 2 : -1]) / 2
+    return np.asarray(folded, dtype=np.float64)
+
+
+def _resample(taps: list[Table], target: Table, found: Table) -> list[Table]:
+    """Kernels whose responses make up for what differs in the spectrum along each axis at fine detail."""
+    frequency = np.linspace(0, 0.5, len(target))
+    fine = frequency > _FINE
+    gap = 0.5 * np.log(target / found)[fine][:, fine]
+    waves = np.cos(2 * np.pi * np.outer(frequency, np.arange(1, TAPS + 1))) - 1
+    out = []
+    for axis, old in enumerate(taps):
+        # Half of what is common to both axes belongs to each.
+        lack = gap.mean(axis=1 - axis) - gap.mean() / 2
+        response = (1 + waves[fine] @ old) * np.exp(_DAMPING * lack)
+        # Below, where the levels and their curves rule, the response stays near one.
+        still = np.linspace(0, _FINE, len(lack))
+        system = np.vstack([waves[fine], np.cos(2 * np.pi * np.outer(still, np.arange(1, TAPS + 1))) - 1])
+        out.append(np.linalg.lstsq(system, np.concatenate([response - 1, np.zeros(len(still))]), rcond=None)[0])
+    return out
+
+
+def _sound(taps: list[Table], scale: Table, curves: Table, share: Table, grey: Table) -> Transfer:
+    """Rounded to what a profile keeps; curves never fall, the grey curve runs from 0 to 1."""
+    # A curve that stands still would erase detail: it keeps a tenth of the slope of one.
+    slopes = np.maximum(np.diff(curves, axis=1), 0.1 * np.diff(NODES))
+    middle = NODES.index(0.0)
+    whole = np.concatenate([np.zeros((len(curves), 1)), np.cumsum(slopes, axis=1)], axis=1)
+    whole += curves[:, [middle]] - whole[:, [middle]]
+    rising = np.maximum.accumulate(np.clip(grey, 0, 1))
+    rising[0], rising[-1] = 0, 1
+    rows, columns = (tuple(round(float(t), 4) for t in np.clip(kernel, -2, 2)) for kernel in taps)
+    return Transfer(
+        rows=rows,
+        columns=columns,
+        scale=tuple(float(f"{s:.4g}") for s in scale),
+        curves=tuple(tuple(round(float(v), 3) for v in row) for row in np.clip(whole, -100, 100)),
+        share=tuple(round(float(v), 4) for v in np.clip(share, -2, 5)),
+        grey=tuple(round(float(v), 4) for v in rising),
+    )

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from chiasm.worlds.octa.imaging._transfer import (
+    BANDS,
+    GREY_NODES,
+    LEVELS,
+    NODES,
+    STEPS,
+    Transfer,
+    apply_detail,
+    apply_grey,
+    decompose,
+    kernel,
+)
+from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer, measure_detail
+
+
+def field(seed, n=96):
+    return np.random.default_rng(seed).random((n, n), dtype=np.float32)
+
+
+def changed(**entries):
+    return Transfer.model_validate({**Transfer.identity().model_dump(), **entries})
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(seed=st.integers(0, 10_000), n=st.integers(16, 80))
+def test_the_levels_add_up_to_the_image_and_the_identity_keeps_it(seed, n):
+    image = field(seed, n)
+    levels = list(decompose(image))
+    assert np.allclose(sum(level.detail for level in levels) + levels[-1].rest, image, atol=1e-5)
+    for level in levels:
+        assert np.allclose(sum(level.bands), level.detail, atol=1e-5)
+    assert np.allclose(apply_detail(image, Transfer.identity()), image, atol=1e-5)
+    assert np.allclose(apply_grey(image, Transfer.identity()), image, atol=1e-5)
+
+
+def test_nothing_moves_and_nothing_reaches_beyond_the_kernels():
+    point = np.zeros((201, 201), np.float32)
+    point[100, 100] = 1
+    curve = tuple(float(np.sign(x) * abs(x) ** 1.5) for x in NODES)
+    bent = changed(curves=(curve,) * LEVELS, share=(0.3,) * len(BANDS), rows=(0.1, 0.05, 0, 0), columns=(0.1, 0.05, 0, 0))
+    out = apply_detail(point, bent)
+    assert np.allclose(out, out[::-1], atol=1e-6)
+    assert np.allclose(out, out[:, ::-1], atol=1e-6)
+    assert np.allclose(out, out.T, atol=1e-6)
+    reach = 2 * sum(STEPS) + 4
+    assert not out[: 100 - reach].any()
+    assert not out[:, 100 + reach + 1 :].any()
+
+
+def test_a_turned_image_gives_the_turned_output():
+    image = field(1)
+    rows = changed(share=(0.4, 0, 0) * LEVELS, rows=(0.2, 0, 0, 0))
+    columns = changed(share=(0, 0.4, 0) * LEVELS, columns=(0.2, 0, 0, 0))
+    assert np.allclose(apply_detail(image, rows).T, apply_detail(image.T, columns), atol=1e-5)
+
+
+def test_the_kernel_keeps_the_mean_and_has_the_stated_response():
+    taps = (0.2, -0.1, 0.05, 0.02)
+    weights = kernel(taps)
+    assert weights.sum() == pytest.approx(1, abs=1e-6)
+    f = np.linspace(0, 0.5, 7)
+    response = np.cos(2 * np.pi * np.outer(f, np.arange(-4, 5))) @ weights
+    stated = 1 + (np.cos(2 * np.pi * np.outer(f, np.arange(1, 5))) - 1) @ np.array(taps)
+    assert np.allclose(response, stated, atol=1e-6)
+
+
+def test_a_steeper_curve_strengthens_its_level():
+    image = field(2)
+    steeper = changed(curves=(tuple(2 * x for x in NODES), *(NODES,) * (LEVELS - 1)))
+    before, after = (next(decompose(apply_detail(image, t))).detail.std() for t in (Transfer.identity(), steeper))
+    assert after > 1.5 * before
+
+
+@pytest.mark.parametrize(
+    ("entries", "message"),
+    [
+        ({"scale": (0.0,) * LEVELS}, "transfer.scale of level 0 must be in 1e-6..10"),
+        ({"curves": (tuple(reversed(NODES)),) * LEVELS}, "transfer.curves of level 0 must never fall"),
+        ({"share": (9.0,) * len(BANDS)}, "transfer.share must be in -2..5"),
+        ({"rows": (3.0, 0, 0, 0)}, "transfer.rows must be in -2..2"),
+        ({"grey": tuple(reversed(GREY_NODES))}, "transfer.grey must run from 0 to 1"),
+        ({"grey": GREY_NODES[:-1]}, "grey"),
+    ],
+)
+def test_faulty_transfers_are_refused_naming_the_entry(entries, message):
+    with pytest.raises(ValidationError, match=message):
+        changed(**entries)
+
+
+def test_the_fit_recovers_the_detail_of_a_hidden_transfer():
+    recorded = [field(seed) + np.float32(0.5) * (field(seed + 50) > 0.97) for seed in range(8)]
+    hidden = changed(
+        share=tuple(0.5 if name.endswith("rows") else -0.2 for name in BANDS),
+        grey=tuple(g**1.5 for g in GREY_NODES),
+        columns=(0.15, 0.05, 0, 0),
+    )
+
+    def finish(i, transfer):
+        out = apply_detail(recorded[i], transfer)
+        low, high = np.quantile(out, [0.005, 0.995])
+        return np.rint(255 * apply_grey(np.clip((out - low) / (high - low), 0, 1), transfer)).astype(np.uint8)
+
+    real = [finish(i, hidden) for i in range(8)]
+    found, made = fit_transfer(recorded, finish, real, rounds=8)
+    target, start, end = (
+        measure_detail([np.asarray(p, np.float32) / 255 for p in images])
+        for images in (real, [finish(i, Transfer.identity()) for i in range(8)], made)
+    )
+    gap = [np.abs(m.strength - target.strength).mean() for m in (start, end)]
+    assert gap[1] < 0.25 * gap[0]
+    assert np.abs(end.grey - target.grey).mean() < 0.25 * np.abs(start.grey - target.grey).mean()
+    assert len(found.modes) <= 5
