@@ -19,9 +19,11 @@ from chiasm.worlds.octa.imaging._params import ImagingParams
 
 _CELL_UM = 100.0
 """Cell of the grid on which the vessels' directions are averaged [um]."""
-_WANDER_UM = 120.0
+_SMOOTH_CELLS = 1.8
+"""sd over which directions are averaged [cells]: real streaks stay parallel over 0.2 to 0.3 mm."""
+_WANDER_UM = 300.0
 """Correlation length of the random part of the direction [um]."""
-_ORIENTATION_NOISE = 0.35
+_ORIENTATION_NOISE = 0.2
 """sd of the random part of the direction's double-angle vector, beside a coherent field of length one."""
 
 _STRIDE_PX = 3
@@ -64,7 +66,7 @@ def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
     dy, dx = step[keep, 0].astype(np.float64), step[keep, 1].astype(np.float64)
     length = np.maximum(np.hypot(dy, dx), 1e-6)
     sums = [np.bincount(flat, w, minlength=n * n) for w in ((dx * dx - dy * dy) / length, 2 * dx * dy / length, length)]
-    cosine, sine, total = (blur(np.asarray(w.reshape(n, n), dtype=np.float32), 1.0, 1.0) for w in sums)
+    cosine, sine, total = (blur(np.asarray(w.reshape(n, n), dtype=np.float32), _SMOOTH_CELLS, _SMOOTH_CELLS) for w in sums)
     scale = 1 / np.maximum(np.hypot(cosine, sine), 0.15 * total + 1e-6)
     return np.stack([cosine * scale, sine * scale], axis=-1).astype(np.float32)
 
