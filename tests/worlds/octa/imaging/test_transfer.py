@@ -43,7 +43,9 @@ def test_nothing_moves_and_nothing_reaches_beyond_the_kernels():
     point = np.zeros((201, 201), np.float32)
     point[100, 100] = 1
     curve = tuple(float(np.sign(x) * abs(x) ** 1.5) for x in NODES)
-    bent = changed(curves=(curve,) * LEVELS, share=(0.3,) * len(BANDS), rows=(0.1, 0.05, 0, 0), columns=(0.1, 0.05, 0, 0))
+    bent = changed(
+        curves=(curve,) * LEVELS, share=(0.3,) * len(BANDS), rows=(0.1, 0.05, 0, 0), columns=(0.1, 0.05, 0, 0)
+    )
     out = apply_detail(point, bent)
     assert np.allclose(out, out[::-1], atol=1e-6)
     assert np.allclose(out, out[:, ::-1], atol=1e-6)
@@ -107,7 +109,7 @@ def test_the_fit_recovers_the_detail_of_a_hidden_transfer():
         return np.rint(255 * apply_grey(np.clip((out - low) / (high - low), 0, 1), transfer)).astype(np.uint8)
 
     real = [finish(i, hidden) for i in range(8)]
-    found, made = fit_transfer(recorded, finish, real, rounds=8)
+    found, made = fit_transfer(recorded, finish, real, start=Transfer.identity(), rounds=8)
     target, start, end = (
         measure_detail([np.asarray(p, np.float32) / 255 for p in images])
         for images in (real, [finish(i, Transfer.identity()) for i in range(8)], made)

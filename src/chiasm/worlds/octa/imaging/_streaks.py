@@ -66,7 +66,9 @@ def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
     dy, dx = step[keep, 0].astype(np.float64), step[keep, 1].astype(np.float64)
     length = np.maximum(np.hypot(dy, dx), 1e-6)
     sums = [np.bincount(flat, w, minlength=n * n) for w in ((dx * dx - dy * dy) / length, 2 * dx * dy / length, length)]
-    cosine, sine, total = (blur(np.asarray(w.reshape(n, n), dtype=np.float32), _SMOOTH_CELLS, _SMOOTH_CELLS) for w in sums)
+    cosine, sine, total = (
+        blur(np.asarray(w.reshape(n, n), dtype=np.float32), _SMOOTH_CELLS, _SMOOTH_CELLS) for w in sums
+    )
     scale = 1 / np.maximum(np.hypot(cosine, sine), 0.15 * total + 1e-6)
     return np.stack([cosine * scale, sine * scale], axis=-1).astype(np.float32)
 

@@ -17,7 +17,7 @@ from scipy import fft
 
 from chiasm.worlds.octa.imaging._noise import Field
 from chiasm.worlds.octa.imaging._profile import DeviceTransfer
-from chiasm.worlds.octa.imaging._transfer import BANDS, GREY_NODES, LEVELS, NODES, TAPS, Transfer, decompose
+from chiasm.worlds.octa.imaging._transfer import BANDS, LEVELS, NODES, TAPS, Transfer, decompose
 
 MODES = 5
 """Principal components of the bands' strengths that are kept."""
@@ -72,7 +72,7 @@ def fit_transfer(
     finish: Callable[[int, Transfer], Pixels],
     real: Sequence[Pixels],
     *,
-    start: Transfer | None = None,
+    start: Transfer,
     rounds: int = 6,
 ) -> tuple[DeviceTransfer, list[Pixels]]:
     """The transfer under which finished renders have the detail and grey levels of real images, and those renders.
@@ -81,19 +81,17 @@ def fit_transfer(
         recorded: (n, n) renders before the transfer.
         finish: Finishes render i with a transfer.
         real: Images of the device.
-        start: A transfer to begin with; its scale is kept.
+        start: A transfer to begin with.
         rounds: Corrections; 4 to 8 suffice.
     """
     source = measure_detail(recorded)
     target = measure_detail([_unit(pixels) for pixels in real])
     nodes = np.array(NODES)
-    taps = [np.zeros(TAPS)] * 2 if start is None else [np.array(start.rows), np.array(start.columns)]
-    half = [(q[-20] - q[19]) / 2 for q in source.quantiles]
-    scale = np.array(half) if start is None else np.array(start.scale)
+    taps = [np.array(start.rows), np.array(start.columns)]
+    scale = np.array([(q[-20] - q[19]) / 2 for q in source.quantiles])
     at = np.array([np.interp(nodes * s, q, _SHARES) for s, q in zip(scale, source.quantiles, strict=True)])
-    curves = np.tile(nodes, (LEVELS, 1)) if start is None else np.array(start.curves)
-    share = np.zeros(len(BANDS)) if start is None else np.array(start.share)
-    grey = np.array(GREY_NODES if start is None else start.grey)
+    curves = np.array([_restated(*old) for old in zip(start.curves, start.scale, scale, strict=True)])
+    share, grey = np.array(start.share), np.array(start.grey)
     for last in (*(False,) * rounds, True):
         transfer = _sound(taps, scale, curves, share, grey)
         made = [finish(i, transfer) for i in range(len(recorded))]
@@ -130,6 +128,16 @@ def fit_modes(real: Table, made: Table) -> tuple[tuple[float, ...], ...]:
 
 def _unit(pixels: Pixels) -> Field:
     return np.asarray(pixels, dtype=np.float32) / np.float32(255)
+
+
+def _restated(curve: tuple[float, ...], old: float, new: float) -> Table:
+    """The same curve at the nodes of another scale, straight on beyond its own."""
+    nodes = np.array(NODES)
+    x, y = nodes * new / old, np.array(curve)
+    ends = [(y[k + 1] - y[k]) / (nodes[k + 1] - nodes[k]) for k in (0, -2)]
+    inside = np.interp(x, nodes, y)
+    inside += np.minimum(x - nodes[0], 0) * ends[0] + np.maximum(x - nodes[-1], 0) * ends[1]
+    return np.asarray(inside * old / new)
 
 
 def _extend(move: Table, nodes: Table, inside: NDArray[np.bool_]) -> Table:
