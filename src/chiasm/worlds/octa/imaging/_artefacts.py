@@ -1,7 +1,7 @@
 """What goes wrong in a scan, each with the mask of the pixels it touches.
 
 Before noise an artefact acts on the signal (shadow, low signal, defocus, segmentation error, projection); after noise the
-raster itself breaks (motion). Every weight has compact support, so that a mask covers exactly what was changed.
+raster itself breaks (motion). Every weight has compact support, so that a mask covers what was changed.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, smooth_field
 from chiasm.worlds.octa.imaging._params import Artefact, ImagingParams
 
 Mask = NDArray[np.bool_]
+
+_REACH_PX = 12
+"""How far beyond an artefact on the signal the device's processing carries more than a few grey levels of it [px]."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +53,7 @@ def signal_effects(params: ImagingParams) -> SignalEffects:
         if artefact.kind not in ("shadow", "low signal", "defocus", "segmentation error"):
             continue
         weight = region(artefact, params.size_px, number, params.noise_seed)
-        truths.append(ArtefactTruth(artefact, weight > 0))
+        truths.append(ArtefactTruth(artefact, ndimage.maximum_filter(weight > 0, 2 * _REACH_PX + 1)))
         if artefact.kind in ("shadow", "low signal"):
             factor = 1 - np.float32(artefact.amount) * weight
             attenuation = factor if attenuation is None else attenuation * factor

@@ -7,8 +7,8 @@
    1 - exp(-strength) saturates: wide vessels are bright and even, capillaries grainy.
 5. light: illumination, vignette, shadow.
 6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains.
-7. move: the raster breaks where the eye moved (`_artefacts`).
-8. process: the device's transfer of each scale of detail (`_transfer`).
+7. process: the device's transfer of each scale of detail (`_transfer`).
+8. move: the raster breaks where the eye moved (`_artefacts`); last, so that a mask holds all that moved.
 9. export: black point, white point, contrast and grey curves, grey levels, 8 bits.
 """
 
@@ -109,16 +109,16 @@ def develop(eye: Eye, params: ImagingParams, flow: Flow | None = None) -> Develo
         strength, projected = project_through(strength, superficial.wide * np.float32(params.large_gain), params)
     signal = decorrelate(spread(strength, params, effects), flow, eye, params)
     signal = light(signal, params, effects)
-    noisy, moved = break_raster(add_noise(signal, params), params)
-    truths = (*effects.truths, *projected, *moved, *decentration_truths(eye, params))
-    return Developed(noisy, signal, truths)
+    truths = (*effects.truths, *projected, *decentration_truths(eye, params))
+    return Developed(add_noise(signal, params), signal, truths)
 
 
 def finish(developed: Developed, params: ImagingParams, exposure: Exposure | None = None) -> Imaged:
     """Process and export what was developed."""
-    processed = apply_detail(developed.noisy, params.transfer)
+    processed, moved = break_raster(apply_detail(developed.noisy, params.transfer), params)
     exposure = exposure or expose(processed, params)
-    return Imaged(export(processed, exposure, params), developed.artefacts, developed.signal, exposure)
+    truths = (*developed.artefacts, *moved)
+    return Imaged(export(processed, exposure, params), truths, developed.signal, exposure)
 
 
 def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Field:
