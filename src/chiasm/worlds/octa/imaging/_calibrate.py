@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear, nnls
 
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._eye import Eye
@@ -261,6 +260,8 @@ class _Fit:
 
     def _step(self, x: Table, gap: Table, slopes: Table) -> Table:
         """One Gauss-Newton step, within bounds and no longer than `_STRIDE`."""
+        from scipy.optimize import lsq_linear  # needed to calibrate alone, as `nnls` below
+
         # Soft-L1: a statistic that cannot be matched shall not drag all others along.
         soft = self.weight / (1 + gap**2) ** 0.25
         pull = _PULL / self.wander
@@ -279,6 +280,8 @@ class _Fit:
 
     def spreads(self, profile: Profile, slopes: Table) -> Profile:
         """Share out the variance that the eyes alone do not explain among the parameters."""
+        from scipy.optimize import nnls
+
         still = self._with_sds(profile, np.zeros(len(self.names)))
         own = self.render(still).var(axis=0) / _scale(self.real) ** 2
         need = np.maximum(self.real.var(axis=0) / _scale(self.real) ** 2 - own, 0)
