@@ -95,15 +95,16 @@ def test_twin_is_equal_outside_what_was_taken_out(sick: tuple[OctaParams, Case])
     params, case = sick
     other = OctaWorld().render(twin(params, "microaneurysm"))
     (view,) = case.views
-    changed = case.view(view.view_id).pixels != other.view(view.view_id).pixels
+    step = np.abs(case.view(view.view_id).pixels.astype(int) - other.view(view.view_id).pixels)
     near = np.zeros(view.shape, dtype=bool)
     for finding in case.find("microaneurysm"):
         region = finding.region(view.view_id)
         if region is not None and region.box is not None:
             (r0, c0), (r1, c1) = region.box
             near[max(int(r0) - 24, 0) : int(r1) + 24, max(int(c0) - 24, 0) : int(c1) + 24] = True
-    assert changed.any()
-    assert not (changed & ~near).any()
+    assert step.max() > 20
+    # The coarse levels of the device's processing reach further, by one or two of its grey levels and no more.
+    assert step[~near].max() <= 4
     assert not list(other.find("microaneurysm"))
     assert len(list(other.find("capillary dropout"))) == len(list(case.find("capillary dropout")))
 
