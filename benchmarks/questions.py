@@ -26,12 +26,18 @@ from scipy.stats import chisquare
 from chiasm.case import Case
 from chiasm.errors import InvalidInput
 from chiasm.evaluation import Worded, text_only, worded
-from chiasm.questions import STYLES, Chart, Item, ask_all, check_items, facts_of, pair_twins
+from chiasm.questions import STYLES, Chart, Item, ask_all, check_items, facts_of, pair_twins, programs
 from chiasm.questions._scales import scale
 from chiasm.worlds.octa import FAMILIES, OctaRequest, OctaWorld, Shot, twin
 
 KINDS = ("single", "wide", "visits", "single", "eyes", "single", "twin", "single", "single", "single")
 ADJECTIVES = {"size": "faz size", "shape": "faz shape", "extent": "dropout extent", "amount": "amount"}
+MEASURED = {
+    "size": ("foveal avascular zone", "area"),
+    "shape": ("foveal avascular zone", "ratio"),
+    "extent": ("capillary dropout", "share"),
+    "amount": ("microaneurysm", "count"),
+}
 GRADES = ("mild", "moderate", "marked")
 LEAST_SHARE, MOST_SHARE = 0.10, 0.60
 
@@ -64,11 +70,11 @@ def grown(seed: int, k: int) -> Case:
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(k,)))
     kind = KINDS[k % len(KINDS)]
     side, other = [("OD", "OS"), ("OS", "OD")][int(rng.integers(2))]
-    shots = [Shot(laterality=side)]  # type: ignore[arg-type]
+    shots = [Shot(laterality=side)]
     if kind == "visits":
-        shots.append(Shot(laterality=side, visit=1))  # type: ignore[arg-type]
+        shots.append(Shot(laterality=side, visit=1))
     elif kind == "eyes":
-        shots.append(Shot(laterality=other))  # type: ignore[arg-type]
+        shots.append(Shot(laterality=other))
     name = f"patient-{seed}-{k:05d}"
     fov_mm = 6.0 if kind == "wide" else 3.0
     world = OctaWorld(OctaRequest(case_id=name, patient_id=name, fov_mm=fov_mm, shots=tuple(shots)))
@@ -93,6 +99,7 @@ def examine(seed: int, k: int) -> dict[str, Any]:
     chart = Chart(case)
     facts = [fact for view in case.views for fact in facts_of(chart.scene(view.view_id))]
     labels = Counter(f"{fact.attribute}={fact.value}" for fact in facts if fact.attribute in (*ADJECTIVES, "grade"))
+    values = {name: [f.value for f in facts if (f.subject, f.attribute) == what] for name, what in MEASURED.items()}
     fov = f"{case.views[0].attributes['fov_mm']:g} mm"
     return {
         "kind": KINDS[k % len(KINDS)],
@@ -102,6 +109,7 @@ def examine(seed: int, k: int) -> dict[str, Any]:
         "problems": [list(problem) for problem in checked.problems],
         "reasons": asking.reasons(),
         "labels": labels,
+        "values": values,
         "items": [_row(item, fov) for item in asking.items],
     }
 
@@ -126,6 +134,7 @@ def report(patients: list[dict[str, Any]]) -> int:
     costs = sorted(20e3 * p["cpu_s"] / len(p["items"]) for p in patients)
     print(f"20 items cost {np.median(costs):.1f} CPU ms (90th percentile {costs[int(0.9 * len(costs))]:.1f})")
     sure = [not broken, _letters(items), _adjectives(patients), _texts(items), _wording(items)]
+    _ranges(items)
     reasons = sum((Counter(p["reasons"]) for p in patients), Counter())
     print("not asked:", ", ".join(f"{reason} {n}" for reason, n in reasons.most_common(12)))
     return 0 if all(sure) else 1
@@ -151,9 +160,23 @@ def _adjectives(patients: list[dict[str, Any]]) -> bool:
         words = GRADES if attribute == "grade" else scale(ADJECTIVES[attribute]).labels
         total = sum(labels[f"{attribute}={word}"] for word in words)
         shares = {word: labels[f"{attribute}={word}"] / total for word in words}
-        print(f"{attribute} (n {total}): " + ", ".join(f"{word} {share:.1%}" for word, share in shares.items()))
+        told = ", ".join(f"{word} {share:.1%}" for word, share in shares.items())
+        values = [value for p in patients for value in p["values"].get(attribute, [])]
+        thirds = ", thirds at {:.3g} and {:.3g}".format(*np.quantile(values, [1 / 3, 2 / 3])) if values else ""
+        print(f"{attribute} (n {total}): {told}{thirds}")
         spread &= all(LEAST_SHARE <= share <= MOST_SHARE for share in shares.values())
     return spread
+
+
+def _ranges(items: list[dict[str, Any]]) -> None:
+    """How often each range of a number is the right option; no promise, but a range that is never right teaches little."""
+    right: dict[str, Counter[str]] = defaultdict(Counter)
+    for item in items:
+        if item["letter"] and programs()[item["program"]].expects in ("number", "count"):
+            right[item["program"]][Worded(*item["worded"]).answer] += 1
+    for name, counter in sorted(right.items()):
+        total = counter.total()
+        print(f"{name}: " + ", ".join(f"{option} {n / total:.0%}" for option, n in sorted(counter.items())))
 
 
 def _texts(items: list[dict[str, Any]]) -> bool:
@@ -168,6 +191,9 @@ def _texts(items: list[dict[str, Any]]) -> bool:
 def _wording(items: list[dict[str, Any]]) -> bool:
     rows = [Worded(*item["worded"]) for item in items if item["program"] not in ("describe", "report")]
     judged = text_only(rows, np.random.default_rng(0))
+    if not judged:
+        print("too few items to judge the wording")
+        return True
     fair = all(r.p > 0.05 for r in judged)
     for model in ("n-gram", "nearest"):
         mine = [r for r in judged if r.model == model]

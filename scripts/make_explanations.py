@@ -49,7 +49,7 @@ class Explained(NamedTuple):
 
 def explained(stage: str, style: Style, number: int) -> Explained:
     """An eye of a stage, explained in a style."""
-    world = OctaWorld(OctaRequest(case_id=f"example-{number}", stage=stage, shots=(Shot(artefacts="none"),)))  # type: ignore[arg-type]
+    world = OctaWorld(OctaRequest(case_id=f"example-{number}", stage=stage, shots=(Shot(artefacts="none"),)))
     rng = np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(number,)))
     case = world.render(world.sample(rng))
     item = ask(case, "explain-stage", rng, form="free", style=style)

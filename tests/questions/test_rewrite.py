@@ -1,6 +1,7 @@
 """Paraphrase through a local server that sometimes lies, fails, or says nothing."""
 
 import json
+import re
 import threading
 import time
 from collections import Counter
@@ -9,10 +10,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from chiasm.case import Case
-from chiasm.questions import Item, ask, check_items, claims, language, rewrite_items
+from chiasm.cli import main
+from chiasm.corpus import BuildOptions, build, check, preset
+from chiasm.corpus._folder import LocalFolder
+from chiasm.corpus._manifest import read_manifest
+from chiasm.questions import REWRITTEN, Item, ask, check_items, claims, language, other_claims, rewrite_items
 from chiasm.questions._rewrite import RewriteOptions, read_cache
 
 pytest.importorskip("openai")
@@ -107,14 +113,16 @@ def test_lies_are_thrown_away_and_counted(server: StandIn, explanations_asked: l
             (c.subject, c.attribute, c.value) for c in claims(before.reasoning).claims
         }
     kinds = Counter(behaviour[i.reasoning] for i in explanations_asked)
-    assert done.n_kept == kinds["honest"]
-    assert Counter(t.reason for t in done.thrown) == {
+    assert len(done.paraphrases.texts) == kinds["honest"]
+    assert Counter(t.reason for t in done.paraphrases.thrown) == {
         "claims differ": kinds["add"] + kinds["omit"],
         "empty": kinds["mumble"],
     }
-    assert str(done.n_kept) in done.text()
+    assert str(kinds["honest"]) in done.paraphrases.summary()
     assert check_items(done.items).problems == ()
-    assert [item.rewritten for item in done.items] == [behaviour[i.reasoning] == "honest" for i in explanations_asked]
+    assert [item.style == REWRITTEN for item in done.items] == [
+        behaviour[i.reasoning] == "honest" for i in explanations_asked
+    ]
     assert server.most_at_once > 1
 
 
@@ -126,7 +134,7 @@ def test_a_second_run_asks_nothing_and_gives_the_same(
     first = rewrite_items(explanations_asked, options, cache)
     again = rewrite_items(explanations_asked, options, cache)
     assert again.items == first.items
-    assert again.n_asked == 0
+    assert again.paraphrases.n_asked == 0
     assert max(server.requests.values()) == 1
 
 
@@ -141,7 +149,7 @@ def test_a_stopped_run_goes_on_where_it_was(server: StandIn, explanations_asked:
     assert len(read_cache(cache)) == 14
     cache.write_text(cache.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     done = rewrite_items(explanations_asked, options, cache)
-    assert done.n_asked == len(explanations_asked) - 14
+    assert done.paraphrases.n_asked == len(explanations_asked) - 14
     assert done.items == rewrite_items(explanations_asked, options, tmp_path / "other.jsonl").items
 
 
@@ -152,13 +160,59 @@ def test_a_failing_server_leaves_the_text_and_says_so(
     options = RewriteOptions(url=server.url, model="stand-in", tries=1)
     done = rewrite_items(explanations_asked[:5], options, tmp_path / "cache.jsonl")
     assert done.items == tuple(explanations_asked[:5])
-    assert {t.reason for t in done.thrown} == {"server"}
-    assert done.n_kept == 0
+    assert {t.reason for t in done.paraphrases.thrown} == {"server"}
+    assert done.paraphrases.texts == {}
+
+
+def test_a_paraphrase_that_says_something_else_is_no_proof(explanations_asked: list[Item]) -> None:
+    item = explanations_asked[0]
+    lying = item.model_copy(
+        update={"style": REWRITTEN, "reasoning": f"{item.reasoning} There are forty microaneurysms."}
+    )
+    assert "added microaneurysm count 40" in other_claims(lying.reasoning, lying.trace.statements)
+    assert [problem.rule for problem in check_items([lying]).problems] == ["read-back"]
 
 
 def test_text_without_readable_claims_is_not_sent(server: StandIn, cases: list[Case], tmp_path: Path) -> None:
     item = ask(cases[0], "mirrored-pair", np.random.default_rng(1))
     assert isinstance(item, Item)
     done = rewrite_items([item], RewriteOptions(url=server.url, model="m"), tmp_path / "cache.jsonl")
-    assert done.n_unsuited == 1
+    assert done.paraphrases.n_unsuited == 1
     assert not server.requests
+
+
+def test_a_data_set_is_rewritten_by_command_and_stays_proved(
+    server: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = preset("octa-1k").change(patients=4, graphs=False, questions=1, splits={"train": 1.0}, artefacts=0.0)
+    build(plan, tmp_path / "set", BuildOptions(workers=1))
+    command = ["rewrite", str(tmp_path / "set"), "--out", str(tmp_path / "new"), "--rewrite-model", "stand-in"]
+    assert main([*command, "--rewrite-url", server.url]) == 0
+    assert re.search(r"\d+ rows, [1-9]\d* rewritten, \d+ thrown away", capsys.readouterr().out)
+    old, new = (pq.read_table(tmp_path / name / "data") for name in ("set", "new"))
+    same = [name for name in old.column_names if name not in ("reasoning", "messages", "style", "row_sha256")]
+    assert new.select(same).equals(old.select(same))
+    changed = [style == REWRITTEN for style in new["style"].to_pylist()]
+    assert [a != b for a, b in zip(old["reasoning"].to_pylist(), new["reasoning"].to_pylist(), strict=True)] == changed
+    for text, messages in zip(new["reasoning"].to_pylist(), new["messages"].to_pylist(), strict=True):
+        assert f"<think>{text}</think>" in messages[-1]["content"][0]["text"]
+    report = check(tmp_path / "new", workers=1)
+    assert not {problem.rule for problem in report.problems} & {
+        "read-back",
+        "gold answer",
+        "row hash",
+        "wording",
+        "hash",
+    }
+    before = read_manifest(LocalFolder(tmp_path / "new"))
+    server.fail = True  # everything is answered by the cache
+    assert main([*command, "--rewrite-url", server.url]) == 0
+    assert read_manifest(LocalFolder(tmp_path / "new")) == before
+
+
+def test_only_a_new_folder_is_rewritten_into(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    words = ["rewrite", str(tmp_path / "mine"), "--out", str(tmp_path / "new")]
+    assert main([*words, "--rewrite-url", "http://127.0.0.1:9/v1", "--rewrite-model", "m"]) == 2
+    assert "neither a manifest.json nor Parquet" in capsys.readouterr().err

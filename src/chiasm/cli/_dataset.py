@@ -1,8 +1,9 @@
-"""`chiasm check`, `chiasm browse` and `chiasm export`: prove a data set, look at it, write it in another form."""
+"""`chiasm check`, `browse`, `export` and `rewrite`: prove a data set, look at it, write it in another form or other words."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from typing import Any
 
 from chiasm.cli._parser import add_command, positive
@@ -56,6 +57,33 @@ def add(commands: Any) -> None:
     parser.add_argument("data", metavar="DIR", help="a folder that `chiasm build` made")
     parser.add_argument("--form", required=True, metavar="FORM", help="sharegpt, llava, openai, coco or webdataset")
     parser.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    _add_rewrite(commands)
+
+
+def _add_rewrite(commands: Any) -> None:
+    parser = add_command(
+        commands,
+        "rewrite",
+        run_rewrite,
+        summary="Copy a data set with its reasoning in other words, from any OpenAI-compatible server.",
+        details=(
+            "A reply whose claims differ from the original's is thrown away and counted; the original text stays. Replies are\n"
+            "kept in rewrites.jsonl, so the same command goes on where it stopped. A key is taken from OPENAI_API_KEY.\n\n"
+            "Example:\n"
+            "  chiasm rewrite out/eyes --out out/eyes-reworded --rewrite-url http://localhost:8000/v1 --rewrite-model qwen"
+        ),
+    )
+    parser.add_argument("data", metavar="DIR", help="a folder that `chiasm build` made")
+    parser.add_argument("--out", required=True, metavar="DIR", help="a new folder, or one to go on with")
+    parser.add_argument("--rewrite-url", required=True, metavar="URL", help="base address of the server, ending in /v1")
+    parser.add_argument("--rewrite-model", required=True, metavar="NAME", help="name of the model on that server")
+    parser.add_argument(
+        "--rewrite-in-flight",
+        type=positive(int, 1, 256),
+        default=16,
+        metavar="N",
+        help="requests at a time (default: 16)",
+    )
 
 
 def run_check(args: argparse.Namespace) -> int:
@@ -76,6 +104,24 @@ def run_browse(args: argparse.Namespace) -> int:
 
     print(f"http://127.0.0.1:{args.port}  (Ctrl-C ends it)", flush=True)
     browse(args.data, port=args.port)
+    return 0
+
+
+def run_rewrite(args: argparse.Namespace) -> int:
+    """Rewrite, then say how much was kept and why the rest was not."""
+    from chiasm.corpus import reword
+    from chiasm.questions import RewriteOptions
+
+    options = RewriteOptions(
+        url=args.rewrite_url,
+        model=args.rewrite_model,
+        api_key=os.environ.get("OPENAI_API_KEY", "none"),
+        in_flight=args.rewrite_in_flight,
+    )
+    made = reword(args.data, args.out, options)
+    print(f"{made.where}: {made.rows} rows, {made.paraphrases.summary()}")
+    for thrown in made.paraphrases.thrown[:5]:
+        print(f"  {thrown.item_id}: {thrown.reason} {thrown.detail}".rstrip())
     return 0
 
 

@@ -11,6 +11,7 @@ from chiasm.corpus._manifest import Manifest
 from chiasm.corpus._plan import Plan, make_plan
 from chiasm.corpus._presets import PRESETS, preset
 from chiasm.corpus._progress import ConsoleReport, Progress
+from chiasm.corpus._reword import Reworded, reword
 from chiasm.corpus._workshop import CaseMaker, OpenWorkshop, Workshop
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Patient",
     "Plan",
     "Progress",
+    "Reworded",
     "Workshop",
     "browse",
     "browse_app",
@@ -37,5 +39,6 @@ __all__ = [
     "export",
     "make_plan",
     "preset",
+    "reword",
     "write_check_report",
 ]

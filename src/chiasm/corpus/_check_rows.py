@@ -24,7 +24,7 @@ from chiasm.corpus._problem import Problems
 from chiasm.corpus._rows import row_hash
 from chiasm.corpus._schema import ITEMS, JSON_COLUMNS
 from chiasm.errors import InvalidInput
-from chiasm.questions import ChoiceAnswer, Key, Trace, language, score, write_answer
+from chiasm.questions import REWRITTEN, ChoiceAnswer, Key, Trace, language, other_claims, score, write_answer
 from chiasm.questions.language import shown_slots
 from chiasm.sources import load_image
 
@@ -221,9 +221,13 @@ class _RowCheck:
             self.found.letters[(len(key.options), key.answer.letter)] += 1
 
     def _reasoning(self) -> None:
-        """What the grammar reads from the reasoning is what the trace proves, in the same order."""
+        """What the grammar reads from the reasoning is what the trace proves, in the same order; a paraphrase claims the same."""
         try:
             proved = Trace.model_validate_json(self.row["trace"]).statements
+            if self.row["style"] == REWRITTEN:
+                if other := other_claims(self.row["reasoning"], proved):
+                    self._tell("read-back", f"the paraphrase says something else than the trace proves: {other}")
+                return
             read = language(self.row["language"]).read_back(self.row["reasoning"])
         except (ValidationError, ValueError) as error:
             self._tell("read-back", str(error).splitlines()[0])

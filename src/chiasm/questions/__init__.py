@@ -21,10 +21,10 @@ from chiasm.questions._answers import (
     write_answer,
 )
 from chiasm.questions._chart import LESIONS, Chart, Scene, Sight
-from chiasm.questions._check import Checked, Problem, check_items, wrong_answers
+from chiasm.questions._check import Checked, Problem, check_items, other_claims, wrong_answers
 from chiasm.questions._extract import extract, reasoning_of, without_reasoning
 from chiasm.questions._facts import facts_of
-from chiasm.questions._item import Evidence, ImageRef, Item, Skip, Stage, Statement, Step, Trace
+from chiasm.questions._item import REWRITTEN, Evidence, ImageRef, Item, Skip, Stage, Statement, Step, Trace
 from chiasm.questions._metrics import (
     giou,
     iou,
@@ -36,7 +36,7 @@ from chiasm.questions._metrics import (
 from chiasm.questions._panels import CHANGES, picture, pictures
 from chiasm.questions._parse import Parsed, Parsing, parse_answer
 from chiasm.questions._program import Asking, Program, ask, ask_all, programs, prompt_about
-from chiasm.questions._rewrite import RewriteOptions, Rewritten, rewrite_items
+from chiasm.questions._rewrite import Paraphrases, RewriteOptions, Rewritten, rewrite_items, rewrite_texts
 from chiasm.questions._score import Mark, Score, score
 from chiasm.questions._twins import pair_twins
 from chiasm.questions.language import LANGUAGES, STYLES, Language, Style, language
@@ -46,6 +46,7 @@ __all__ = [
     "CHANGES",
     "LANGUAGES",
     "LESIONS",
+    "REWRITTEN",
     "STYLES",
     "Answer",
     "Asking",
@@ -68,6 +69,7 @@ __all__ = [
     "Mark",
     "NumberAnswer",
     "OrderedAnswer",
+    "Paraphrases",
     "Parsed",
     "Parsing",
     "PointsAnswer",
@@ -101,6 +103,7 @@ __all__ = [
     "language",
     "mean_relative_accuracy",
     "ordinal_accuracy",
+    "other_claims",
     "pair_twins",
     "parse_answer",
     "picture",
@@ -110,6 +113,7 @@ __all__ = [
     "reasoning_of",
     "relative_accuracy",
     "rewrite_items",
+    "rewrite_texts",
     "score",
     "set_f1",
     "without_reasoning",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,10 +27,10 @@ from chiasm.questions._answers import (
     YesNoAnswer,
     write_answer,
 )
-from chiasm.questions._item import Item
+from chiasm.questions._item import REWRITTEN, Item, Statement
 from chiasm.questions._score import score
 from chiasm.questions.language import language
-from chiasm.questions.reading import claims, judge_text, said
+from chiasm.questions.reading import claims, differing, judge_text
 
 
 class Problem(NamedTuple):
@@ -150,13 +150,17 @@ def _wrong(item: Item, wrong: list[Answer]) -> Iterator[tuple[str, str]]:
                 yield "wrong-graded", f"{text} for {item.answer_text!r}"
 
 
+def other_claims(text: str, statements: Sequence[Statement]) -> str:
+    """How the claims of an English paraphrase differ from those of the statements; nothing where they agree."""
+    plain = language("en").reasoning(statements, "findings", np.random.default_rng(0))
+    return differing(claims(plain), claims(text))
+
+
 def _text(item: Item) -> Iterator[tuple[str, str]]:
     grammar = language(item.language)
-    texts = [] if item.rewritten else [item.reasoning]
-    if item.rewritten:
-        plain = grammar.reasoning(item.trace.statements, "findings", np.random.default_rng(0))
-        if said(claims(item.reasoning)) != said(claims(plain)):
-            yield "read-back", f"the paraphrase {item.reasoning!r} says something else than {plain!r}"
+    texts = [] if item.style == REWRITTEN else [item.reasoning]
+    if item.style == REWRITTEN and (other := other_claims(item.reasoning, item.trace.statements)):
+        yield "read-back", f"the paraphrase {item.reasoning!r} says something else: {other}"
     if isinstance(item.key.answer, ReportAnswer):
         headings = "|".join(re.escape(h) for h in grammar.words.tables["heading"].values())
         texts.append(re.sub(rf"(?:^|\n)(?:{headings}): ", " ", item.answer_text))

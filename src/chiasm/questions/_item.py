@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from pydantic import FiniteFloat
 
 from chiasm.case import Record, Scalar
 from chiasm.questions._answers import Key, write_answer
 
+REWRITTEN: Final = "rewritten"
+"""Style of a reasoning that is a paraphrase with the same claims, no longer sentences of the grammar."""
 Stage = Literal["recognition", "measurement", "visual reasoning", "medical reasoning"]
 Value = Scalar | None | list[Any] | dict[str, Any]
 
@@ -106,13 +108,12 @@ class Item(Record):
     form: Literal["free", "choice"]
     language: str
     style: str
+    """Length and tone of the reasoning: a name of `STYLES`; or `REWRITTEN`."""
     images: tuple[ImageRef, ...]
     prompt: str
     key: Key
     reasoning: str
     trace: Trace
-    rewritten: bool = False
-    """The reasoning is a paraphrase with the same claims, no longer a sentence of the grammar."""
 
     @property
     def view_ids(self) -> tuple[str, ...]:

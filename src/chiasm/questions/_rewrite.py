@@ -14,7 +14,7 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,8 +22,8 @@ from pydantic import Field
 
 from chiasm.case import Record
 from chiasm.errors import require
-from chiasm.questions._item import Item
-from chiasm.questions.reading import claims, said
+from chiasm.questions._item import REWRITTEN, Item
+from chiasm.questions.reading import claims, differing
 
 INSTRUCTION: Final = (
     "Rewrite this reading of a retinal OCTA image in your own words, as a careful clinician would say it. "
@@ -57,58 +57,75 @@ class Thrown(NamedTuple):
     detail: str
 
 
-class Rewritten(NamedTuple):
+class Paraphrases(NamedTuple):
     """What came of it."""
 
-    items: tuple[Item, ...]
-    """In the order given; those with a kept paraphrase carry it."""
-    n_kept: int
+    texts: dict[str, str]
+    """Item id -> the paraphrase, where one was kept."""
     n_asked: int
     """Requests made in this run; the rest came from the cache."""
     n_unsuited: int
-    """Items whose text makes no claim that the reader reads, or is not read in full: not sent."""
+    """Texts that make no claim that the reader reads, or are not read in full: not sent."""
     thrown: tuple[Thrown, ...]
 
-    def text(self) -> str:
+    def summary(self) -> str:
         """One line to show."""
         reasons = Counter(thrown.reason for thrown in self.thrown)
         lost = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common()) or "none"
-        return f"{self.n_kept} rewritten, {len(self.thrown)} thrown away ({lost}), {self.n_unsuited} not suited"
+        return f"{len(self.texts)} rewritten, {len(self.thrown)} thrown away ({lost}), {self.n_unsuited} not suited"
+
+
+class Rewritten(NamedTuple):
+    """Items, in the order given; those with a kept paraphrase carry it and the style `REWRITTEN`."""
+
+    items: tuple[Item, ...]
+    paraphrases: Paraphrases
 
 
 def rewrite_items(items: Sequence[Item], options: RewriteOptions, cache: Path) -> Rewritten:
-    """Paraphrase the reasoning of items.
+    """Paraphrase the reasoning of items; those in other languages than English stay as they are.
 
     Args:
-        items: Items of `ask`, in English.
+        items: Items of `ask`.
         options: The server.
         cache: A JSON-lines file; made if it is missing, added to if it is there.
 
     Raises:
         MissingExtra: The client library is not installed.
     """
-    suited = {item.item_id: item for item in items if _suited(item)}
+    done = rewrite_texts({i.item_id: i.reasoning for i in items if i.language == "en"}, options, cache)
+    new = (
+        item.model_copy(update={"reasoning": done.texts[item.item_id], "style": REWRITTEN})
+        if item.item_id in done.texts
+        else item
+        for item in items
+    )
+    return Rewritten(tuple(new), done)
+
+
+def rewrite_texts(texts: Mapping[str, str], options: RewriteOptions, cache: Path) -> Paraphrases:
+    """Paraphrase English texts by item id; see `rewrite_items`."""
+    suited = {name: text for name, text in texts.items() if _suited(text)}
     replies = read_cache(cache)
-    wanted = {_address(item, options): item for item in suited.values()}
-    missing = {address: item for address, item in wanted.items() if address not in replies}
+    addresses = {name: _address(text, options) for name, text in suited.items()}
+    missing = {addresses[name]: text for name, text in suited.items() if addresses[name] not in replies}
     failures: dict[str, str] = {}
     if missing:
         replies |= asyncio.run(_ask_all(missing, options, cache, failures))
-    out: list[Item] = []
+    kept: dict[str, str] = {}
     thrown: list[Thrown] = []
-    for item in items:
-        address = _address(item, options)
-        if item.item_id not in suited:
-            out.append(item)
-        elif address not in replies:
-            out.append(item)
-            thrown.append(Thrown(item.item_id, "server", failures.get(address, "no reply")))
+    for name, text in suited.items():
+        address = addresses[name]
+        if address not in replies:
+            thrown.append(Thrown(name, "server", failures.get(address, "no reply")))
+            continue
+        new = " ".join(replies[address].split())
+        reason, detail = _fault(text, new)
+        if reason:
+            thrown.append(Thrown(name, reason, detail))
         else:
-            kept, lost = _judged(item, replies[address])
-            out.append(kept)
-            thrown += [lost] if lost is not None else []
-    n_kept = len(suited) - len(thrown)
-    return Rewritten(tuple(out), n_kept, len(missing), len(items) - len(suited), tuple(thrown))
+            kept[name] = new
+    return Paraphrases(kept, len(missing), len(texts) - len(suited), tuple(thrown))
 
 
 def read_cache(cache: Path) -> dict[str, str]:
@@ -125,33 +142,28 @@ def read_cache(cache: Path) -> dict[str, str]:
     return replies
 
 
-def _suited(item: Item) -> bool:
-    reading = claims(item.reasoning)
-    return item.language == "en" and bool(reading.claims) and not reading.unread
+def _suited(text: str) -> bool:
+    reading = claims(text)
+    return bool(reading.claims) and not reading.unread
 
 
-def _address(item: Item, options: RewriteOptions) -> str:
-    parts = (options.model, options.instruction, f"{options.temperature:g}", item.reasoning)
+def _address(text: str, options: RewriteOptions) -> str:
+    parts = (options.model, options.instruction, f"{options.temperature:g}", text)
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-def _judged(item: Item, reply: str) -> tuple[Item, Thrown | None]:
-    text = " ".join(reply.split())
-    if not text:
-        return item, Thrown(item.item_id, "empty", "")
-    mine, theirs = claims(item.reasoning), claims(text)
-    if theirs.unread:
-        return item, Thrown(item.item_id, "cannot be read", theirs.unread[0])
-    before, after = said(mine), said(theirs)
-    if before != after:
-        signed = (("lost", before - after), ("added", after - before))
-        detail = "; ".join(f"{sign} {' '.join(claim)}" for sign, some in signed for claim in sorted(some))
-        return item, Thrown(item.item_id, "claims differ", detail)
-    return item.model_copy(update={"reasoning": text, "rewritten": True}), None
+def _fault(text: str, new: str) -> tuple[str, str]:
+    """Why a paraphrase is thrown away, and in what it differs; two empty texts where it is kept."""
+    if not new:
+        return "empty", ""
+    if (theirs := claims(new)).unread:
+        return "cannot be read", theirs.unread[0]
+    other = differing(claims(text), theirs)
+    return ("claims differ", other) if other else ("", "")
 
 
 async def _ask_all(
-    missing: dict[str, Item], options: RewriteOptions, cache: Path, failures: dict[str, str]
+    missing: dict[str, str], options: RewriteOptions, cache: Path, failures: dict[str, str]
 ) -> dict[str, str]:
     openai: Any = require("openai", "api")
     gate = asyncio.Semaphore(options.in_flight)
@@ -162,10 +174,10 @@ async def _ask_all(
     ) as client:
         with cache.open("a", encoding="utf-8") as file:
 
-            async def one(address: str, item: Item) -> None:
+            async def one(address: str, text: str) -> None:
                 messages = [
                     {"role": "system", "content": options.instruction},
-                    {"role": "user", "content": item.reasoning},
+                    {"role": "user", "content": text},
                 ]
                 async with gate:
                     try:
@@ -180,5 +192,5 @@ async def _ask_all(
                 file.write(json.dumps({"address": address, "reply": reply}, ensure_ascii=False) + "\n")
                 file.flush()
 
-            await asyncio.gather(*(one(address, item) for address, item in missing.items()))
+            await asyncio.gather(*(one(address, text) for address, text in missing.items()))
     return replies

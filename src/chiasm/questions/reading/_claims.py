@@ -92,12 +92,17 @@ def claims(text: str, eye: Eye = "none") -> Reading:
     return Reading(tuple(state.claims), tuple(state.unread))
 
 
-def said(reading: Reading) -> set[tuple[str, str, str]]:
-    """The claims of a reading without their doubts, to compare two texts."""
-    found = reading.claims
+def differing(reading: Reading, other: Reading) -> str:
+    """What another reading lost and added, doubts aside; nothing where both say the same."""
+    mine, theirs = _told(reading), _told(other)
+    signed = (("lost", mine - theirs), ("added", theirs - mine))
+    return "; ".join(f"{sign} {' '.join(claim)}" for sign, some in signed for claim in sorted(some))
+
+
+def _told(reading: Reading) -> set[tuple[str, str, str]]:
     return {
         (c.subject, c.attribute, str(c.value) if isinstance(c.value, bool | str) else f"{float(c.value):g}")
-        for c in found
+        for c in reading.claims
     }
 
 
