@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._noise import Field, Stream, generator, smooth_field
 from chiasm.worlds.octa.imaging._params import ImagingParams, Slab
 from chiasm.worlds.octa.imaging._raster import render_capsules, select_edges
-from chiasm.worlds.octa.imaging._streaks import cell_directions
 
 SLAB_LAYERS: dict[Slab, tuple[Layer, ...]] = {
     "inner": (Layer.VITREOUS, Layer.SVC, Layer.ICP, Layer.DCP),
@@ -32,7 +32,7 @@ _MEAN_REFERENCE_UM = 20.0
 
 @dataclass(frozen=True, eq=False)
 class Flow:
-    """Coverage by perfused vessels, weighted by their speed's contrast, each (size, size) float32, and where they run."""
+    """Coverage by perfused vessels, weighted by their speed's contrast, each (size, size) float32."""
 
     wide: Field
     """Arteries, veins, IRMA, neovessels and blobs."""
@@ -40,8 +40,8 @@ class Flow:
     """Capillaries of the superficial complex (and of the vitreous)."""
     deep: Field
     """Capillaries of the intermediate and deep plexus."""
-    direction: NDArray[np.float32]
-    """(n, n, 2) double-angle vectors of the capillaries' mean direction per cell (see `_streaks`)."""
+    bed: VesselGraph
+    """The vessels whose course unresolved capillaries take."""
 
 
 class Projector:
@@ -78,7 +78,7 @@ def project(eye: Eye, params: ImagingParams) -> Flow:
     blobs = eye.blobs.select(np.isin(eye.blobs.layer, [int(layer) for layer in layers]))
     if len(blobs):
         wide = np.maximum(wide, render_blobs(blobs, graph.fov_um, params.size_px))
-    return Flow(wide, superficial, deep, cell_directions(eye.bed or graph))
+    return Flow(wide, superficial, deep, eye.bed or graph)
 
 
 def speed_contrast(graph: VesselGraph, saturation_mm_s: float) -> NDArray[np.float32]:
@@ -121,6 +121,7 @@ def beads(params: ImagingParams) -> Field:
     return _log_field(params, Stream.BEAD, params.bead_sd, params.bead_um)
 
 
+@lru_cache(maxsize=2)
 def _present(params: ImagingParams, stream: Stream) -> Field:
     """Zero on the stretches of capillaries that are empty during the scan, one elsewhere."""
     field = smooth_field(generator(params.noise_seed, stream), params.size_px, params.missing_um / params.pixel_um)
@@ -129,6 +130,7 @@ def _present(params: ImagingParams, stream: Stream) -> Field:
     return np.asarray(1 / (1 + np.exp(np.clip((threshold - field) * 10, -30, 30))), dtype=np.float32)
 
 
+@lru_cache(maxsize=4)
 def _log_field(params: ImagingParams, stream: Stream, sd: float, scale_um: float) -> Field:
     """A positive field of mean one: exp of a smooth Gaussian field of that sd."""
     field = smooth_field(generator(params.noise_seed, stream), params.size_px, scale_um / params.pixel_um)

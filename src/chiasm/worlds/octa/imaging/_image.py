@@ -10,16 +10,21 @@
 7. process: the device's transfer of each scale of detail (`_transfer`).
 8. move: the raster breaks where the eye moved (`_artefacts`); last, so that a mask holds all that moved.
 9. export: black point, white point, contrast and grey curves, grey levels, 8 bits.
+
+Random fields do not depend on the vessels. The last ones are kept: an eye is imaged, and then its healthy twin by the same
+numbers.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.case import VesselGraph
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._artefacts import (
     ArtefactTruth,
@@ -138,13 +143,22 @@ def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) ->
     nearby = blur(strength, reach, reach)
     perfused = np.float32(params.texture_gain) * nearby / (nearby + np.float32(0.15))
     thickness = slab_thickness(eye, params)
-    texture = _log_normal(streaks(flow.direction, params), params.texture_sd) * beads(params)
-    unresolved = perfused * thickness * texture
+    unresolved = perfused * thickness * _texture(flow.bed, params)
     tissue = np.float32(params.tissue_level) * thickness
-    born = raster(params)
-    speckle = born.noise(generator(params.noise_seed, Stream.SPECKLE))
-    whole = (strength + unresolved + tissue) * _log_normal(speckle, params.speckle_sd, born.variance())
+    whole = (strength + unresolved + tissue) * _speckle(params)
     return np.asarray(-np.expm1(-whole), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _texture(bed: VesselGraph, params: ImagingParams) -> Field:
+    """Streaks of unresolved capillaries, beaded."""
+    return np.asarray(_log_normal(streaks(bed, params), params.texture_sd) * beads(params), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _speckle(params: ImagingParams) -> Field:
+    born = raster(params)
+    return _log_normal(born.noise(generator(params.noise_seed, Stream.SPECKLE)), params.speckle_sd, born.variance())
 
 
 def slab_thickness(eye: Eye, params: ImagingParams) -> Field:
@@ -165,31 +179,54 @@ def raster(params: ImagingParams) -> Raster:
 
 def light(signal: Field, params: ImagingParams, effects: SignalEffects) -> Field:
     """Illumination that varies over the field, falls to the corners, and is cast into shadow."""
+    factor = _illumination(params)
+    if effects.attenuation is not None:
+        factor = factor * effects.attenuation
+    return np.asarray(signal * factor, dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def _illumination(params: ImagingParams) -> Field:
     scale = params.illumination_mm * 1000 / params.pixel_um
     slow = smooth_field(generator(params.noise_seed, Stream.ILLUMINATION), params.size_px, scale)
     factor = np.exp(np.float32(params.illumination_sd) * slow)
     if params.vignette > 0:
         across = np.linspace(-1, 1, params.size_px, dtype=np.float32) ** 2
         factor = factor * (1 - np.float32(params.vignette / 2) * (across[:, None] + across[None]))
-    if effects.attenuation is not None:
-        factor = factor * effects.attenuation
-    return np.asarray(signal * factor, dtype=np.float32)
+    return np.asarray(factor, dtype=np.float32)
 
 
 def add_noise(signal: Field, params: ImagingParams) -> Field:
     """Noise in proportion to the signal, a noise floor beside it, gains from line to line."""
+    noise = _noise(params)
+    out = signal * noise.shot
+    out += noise.floor
+    out *= noise.gain
+    return out
+
+
+class _Noise(NamedTuple):
+    """Each (size, size)."""
+
+    shot: Field
+    floor: Field
+    gain: Field
+
+
+@lru_cache(maxsize=1)
+def _noise(params: ImagingParams) -> _Noise:
     n, seed = params.size_px, params.noise_seed
     born = raster(params)
     shot, floor = born.noise(generator(seed, Stream.SHOT)), born.noise(generator(seed, Stream.FLOOR))
-    out = signal * _log_normal(shot, params.shot_sd, born.variance())
-    out += np.float32(params.floor_level) * _log_normal(floor, params.floor_sd, born.variance())
     rows = generator(seed, Stream.ROWS).standard_normal((n, 1), dtype=np.float32)
     cols = generator(seed, Stream.COLS).standard_normal((1, n), dtype=np.float32)
     pixel = generator(seed, Stream.PIXEL).standard_normal((n, n), dtype=np.float32)
-    out *= np.exp(
-        np.float32(params.row_sd) * rows + np.float32(params.col_sd) * cols + np.float32(params.pixel_sd) * pixel
+    lines = np.float32(params.row_sd) * rows + np.float32(params.col_sd) * cols + np.float32(params.pixel_sd) * pixel
+    return _Noise(
+        _log_normal(shot, params.shot_sd, born.variance()),
+        np.float32(params.floor_level) * _log_normal(floor, params.floor_sd, born.variance()),
+        np.exp(lines),
     )
-    return out
 
 
 def expose(processed: Field, params: ImagingParams) -> Exposure:
@@ -213,7 +250,7 @@ def _misplaced(flow: Flow, effects: SignalEffects) -> Flow:
         return flow
     keep = 1 - effects.displaced
     wide = flow.wide * (1 - np.float32(0.6) * effects.displaced)
-    return Flow(wide, flow.superficial * keep, flow.deep * keep, flow.direction)
+    return Flow(wide, flow.superficial * keep, flow.deep * keep, flow.bed)
 
 
 def _log_normal(field: Field, sd: float, variance: Field | float = 1.0) -> Field:

@@ -30,16 +30,16 @@ _STRIDE_PX = 3
 """Step of the second smearing [px]; the first has filled the gaps."""
 
 
-def streaks(cells: NDArray[np.float32], params: ImagingParams) -> Field:
+def streaks(bed: VesselGraph, params: ImagingParams) -> Field:
     """A field of unit variance, elongated along the vessels: (size, size) float32.
 
     Uses `texture_um` (width) and `streak_um` (length), and the streams TEXTURE and DIRECTION.
 
     Args:
-        cells: From `cell_directions`.
+        bed: The vessels whose course the streaks take.
         params: The imaging.
     """
-    angle = _angles(cells, params)
+    angle = _angles(cell_directions(bed), params)
     white = generator(params.noise_seed, Stream.TEXTURE).standard_normal(angle.shape, dtype=np.float32)
     width = params.texture_um / params.pixel_um
     band = blur(white, width, width) - blur(white, 2.2 * width, 2.2 * width)
@@ -51,7 +51,7 @@ def streaks(cells: NDArray[np.float32], params: ImagingParams) -> Field:
     return np.asarray(out / np.float32(max(float(out.std()), 1e-6)), dtype=np.float32)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
     """(n, n, 2) double-angle vectors (cos 2a, sin 2a) of the capillaries' direction, averaged over cells and smoothed.
 
