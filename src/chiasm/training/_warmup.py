@@ -138,7 +138,7 @@ class _Warmup:
         torch.manual_seed(table.seed)
         hidden = bundle.model.config.vision_config.out_hidden_size
         self.heads = DenseHeads(hidden, len(table.maps), len(table.scalars), self.cells).to(self.device)
-        self.centre, self.spread, self.rarity, self.unit = self._statistics()
+        self.centre, self.spread, self.rarity = self._statistics()
         self.optimiser = torch.optim.AdamW(
             [*self.tower.parameters(), *self.heads.parameters()],
             lr=table.lr,
@@ -225,7 +225,6 @@ class _Warmup:
         shaped = logits.view(len(logits), len(self.table.maps), -1)
         weight = 1 + targets * (self.rarity[None, :, None] - 1)
         raw = functional.binary_cross_entropy_with_logits(shaped, targets, weight=weight, reduction="none").mean(-1)
-        raw = raw / self.unit
         which = known.repeat_interleave(torch.tensor(counts, device=self.device), dim=0)
         return (raw * which).sum() / which.sum().clamp(min=1)
 
@@ -248,11 +247,8 @@ class _Warmup:
         known = torch.tensor([[float(name in s.maps) for name in self.table.maps] for s in samples])
         return torch.cat(parts).to(self.device), known.to(self.device)
 
-    def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Mean and spread of the numbers; weight of a covered cell and unit of loss of each map; from 256 images.
-
-        The unit is what the best constant answer costs, so that a microaneurysm of a few cells counts as much as vessels do.
-        """
+    def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean and spread of the numbers, and the weight of a covered cell of each map, from the first 256 images."""
         values: dict[str, list[float]] = {name: [] for name in self.table.scalars}
         shares: dict[str, list[float]] = {name: [] for name in self.table.maps}
         for index in range(min(256, len(self.source))):
@@ -269,8 +265,7 @@ class _Warmup:
         spread = [max(float(np.std(values[name])), 1e-6) for name in self.table.scalars]
         mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.table.maps]
         rarity = [min(math.sqrt((1 - share) / share), 10.0) for share in mean]
-        unit = [_constant_cost(share, weight) for share, weight in zip(mean, rarity, strict=True)]
-        return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity, unit))
+        return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity))
 
 
 def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
@@ -302,13 +297,6 @@ def cell_shares(
     shares = functional.adaptive_avg_pool2d(torch.from_numpy(stacked), (rows * cells, columns * cells))
     blocks = shares.view(len(names), rows, cells, columns, cells).permute(1, 3, 0, 2, 4)
     return blocks.reshape(rows * columns, len(names), cells * cells)
-
-
-def _constant_cost(share: float, weight: float) -> float:
-    """Cross-entropy of the best constant answer to a map that covers `share`, covered cells weighing `weight`."""
-    covered, bare = weight * share, 1 - share
-    best = covered / (covered + bare)
-    return -(covered * math.log(best) + bare * math.log(1 - best))
 
 
 def _course(step: int, steps: int, warmup: float) -> float:

@@ -1,0 +1,114 @@
+"""Put a trained nano into the package: weights in bfloat16, and a card written from what the run and its reports recorded.
+
+python scripts/embed_nano.py --run out/nano --data out/octa --report out/report --build "chiasm build ..." --train "chiasm train ..."
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from chiasm.models import Bundle, load_bundle, save
+
+TARGET = Path(__file__).parents[1] / "src" / "chiasm" / "models" / "weights" / "nano"
+LIMIT_MB = 15
+SHOWN = ("auc", "balanced_accuracy", "quadratic_kappa", "accuracy", "score", "claim_precision", "claim_recall")
+
+CARD = """\
+# Chiasm nano
+
+A {weights:.1f} million weight vision-language model in the Qwen3-VL architecture, trained from fresh weights on synthetic OCTA
+eyes alone. It reads one en face OCTA image (3 or 6 mm, inner retina) and writes its reasoning and a surrogate stage of diabetic
+retinopathy. **A research model, not a medical device**: no decision about a patient may rest on it.
+
+## How it was made
+
+    {build}
+    {train}
+
+| | |
+|---|---|
+| images | {images:,} synthetic images of {patients:,} synthetic patients; no real image was used for training |
+| data sha256 | `{data_hash}` |
+| chiasm | {version} |
+| seeds | data {data_seed}, weights and order {seed} |
+| weights sha256 | `{weights_hash}` |
+
+The imaging profiles were calibrated on the grey levels of NORMAL images of OCTA-500 (RTVue-XR, 3 and 6 mm) without any disease
+label. Checkpoints were not chosen on real images: the last step is taken.
+
+## Results
+
+95 % intervals over patients; n are items. Methods: `docs/evaluation.md`; every look at real labels: `docs/log.md`.
+
+{table}
+
+## Limits
+
+- Real images were judged on half of OCTA-500: few eyes with retinopathy, one device, no grade. Other devices, slabs and
+  diseases are untested.
+- The stage is a surrogate of synthetic findings (`chiasm.measure`), not the clinical ICDR grade.
+- What its text says about lesions is right as often as the claim figures above say, and no more.
+"""
+
+
+def main() -> None:
+    """Convert, describe, and check the size."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True, help="folder of `chiasm train sft`")
+    parser.add_argument("--data", type=Path, required=True, help="folder of `chiasm build` that it was trained on")
+    parser.add_argument("--report", type=Path, required=True, help="folder of `chiasm evaluate`")
+    parser.add_argument("--build", required=True, help="the command that built the data")
+    parser.add_argument("--train", required=True, help="the command that trained the model")
+    args = parser.parse_args()
+
+    bundle = load_bundle(args.run / "model", dtype="float32")
+    if TARGET.exists():
+        shutil.rmtree(TARGET)
+    save(Bundle(bundle.model, bundle.processor, "nano"), TARGET, dtype="bfloat16")
+    size = sum(path.stat().st_size for path in TARGET.iterdir())
+    if size > LIMIT_MB * 1e6:
+        msg = f"the folder is {size / 1e6:.1f} MB, and at most {LIMIT_MB} MB ship"
+        raise SystemExit(msg)
+
+    manifest = json.loads((args.data / "manifest.json").read_text(encoding="utf-8"))
+    recipe = json.loads((args.run / "run.json").read_text(encoding="utf-8"))["recipe"]
+    report = json.loads((args.report / "report.json").read_text(encoding="utf-8"))
+    train = [shard["counts"] for shard in manifest["shards"] if shard["split"] == recipe["data"]["split"]]
+    card = CARD.format(
+        weights=bundle.parameters / 1e6,
+        build=args.build,
+        train=args.train,
+        images=sum(counts["images"] for counts in train),
+        patients=sum(counts["patients"] for counts in train),
+        data_hash=manifest["sha256"],
+        version=manifest["versions"]["chiasm"],
+        data_seed=manifest["plan"]["seed"],
+        seed=recipe["optim"]["seed"],
+        weights_hash=hashlib.sha256((TARGET / "model.safetensors").read_bytes()).hexdigest(),
+        table=results(report["rows"], str(args.run / "model")),
+    )
+    (TARGET / "README.md").write_text(card, encoding="utf-8")
+    print(f"{TARGET}: {size / 1e6:.1f} MB")
+
+
+def results(rows: list[dict[str, Any]], model: str) -> str:
+    """The report's figures of the model as a Markdown table."""
+    lines = ["| data | field | question | figure | value | 95 % interval | n |", "|---|---|---|---|---|---|---|"]
+    for row in rows:
+        if row["model"].startswith(model) and row["metric"] in SHOWN and row["value"] is not None:
+            field = f"{row['fov_mm']:g} mm" if row["fov_mm"] else "all"
+            span = f"{row['lo']:.3f} to {row['hi']:.3f}" if row["lo"] is not None else "none"
+            name = row["metric"] + (" (direct)" if row["model"].endswith("(direct)") else "")
+            lines.append(
+                f"| {row['data']} | {field} | {row['task']} | {name} | {row['value']:.3f} | {span} | {row['n']} |"
+            )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
