@@ -1,6 +1,7 @@
 """Put a trained nano into the package: weights in bfloat16, and a card written from what the run and its reports recorded.
 
-python scripts/embed_nano.py --run out/nano --data out/octa --report out/report --build "chiasm build ..." --train "chiasm train ..."
+python scripts/embed_nano.py --run out/nano --data out/octa --report out/report \
+    --build "chiasm build ..." --train "chiasm train ..."
 """
 
 from __future__ import annotations
