@@ -19,6 +19,9 @@ TAIL: Final = 4000
 WINDOW: Final = 65_536
 """Characters that are searched at a time for the last tag."""
 
+UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+"""Characters without width: soft hyphens, joiners, marks of writing direction."""
+
 Source = Literal["tag", "marker", "text", "nothing"]
 
 
@@ -93,10 +96,10 @@ def reasoning_of(completion: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Lower case, compatibility forms joined, markdown and quotes dropped, spaces collapsed."""
-    plain = unicodedata.normalize("NFKC", text).lower()
+    """Lower case, compatibility forms joined, markdown, quotes and what has no width dropped, spaces collapsed."""
+    plain = UNSEEN.sub("", unicodedata.normalize("NFKC", text)).lower()
     plain = re.sub(r"[*`\"“”„«»$]|(?<![a-z])_|_(?![a-z])", "", plain)
-    return re.sub(r"\s+", " ", plain).strip()
+    return re.sub(r"[\s_]+", " ", plain).strip()
 
 
 def _last_openings(rest: str) -> list[tuple[int, int]]:

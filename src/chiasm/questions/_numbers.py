@@ -37,6 +37,8 @@ _UNITS: Final[dict[str, _Unit]] = {
     "um": _Unit("length", 1e-3),
     "mm": _Unit("length", 1.0),
     "cm": _Unit("length", 10.0),
+    "m": _Unit("length", 1000.0),
+    "inch": _Unit("length", 25.4),
     "um2": _Unit("area", 1e-6),
     "mm2": _Unit("area", 1.0),
     "cm2": _Unit("area", 100.0),
@@ -71,6 +73,8 @@ _SPELLED: Final[tuple[tuple[str, str], ...]] = (
     ("1/mm", r"1?/ ?mm|mm\^?-1|per (?:mm|millimet(?:er|re))"),
     ("mm/s", r"mm/s|mm per second"),
     *_METRE.items(),
+    ("m", r"m|met(?:er|re)s?"),
+    ("inch", r"inch(?:es)?"),
     ("%", r"%|per ?cent|percentage points?|prozent"),
     ("px", r"px|pixels?"),
     ("deg", r"deg(?:rees?)?|°"),
@@ -93,6 +97,7 @@ _SIZE: Final = re.compile(
 _JOIN: Final = re.compile(r"\s?(?:-|–|—|\bto\b|\bbis\b|\.\.+|…)\s?(?=[.\d])")
 _OF: Final = re.compile(r"\s?(?:/|\bout of\b|\bof\b|\bvon\b)\s?(?=\d)")
 _PLUS_MINUS: Final = re.compile(r"\s?(?:±|\+/-|\+-)\s?[\d.,]+")
+_OPEN_ENDED: Final = re.compile(r"\s?\+(?![/\d-])|\s(?:or|and) (?:more|above|less|fewer|below)\b", re.IGNORECASE)
 BOUND: Final = re.compile(
     r"(?:\b(?:more than|greater than|larger than|less than|fewer than|smaller than|at least|at most|no more than|up to|"
     r"over|above|under|below|exceed(?:s|ing|ed)?|mindestens|höchstens|mehr als|weniger als)|[<>≥≤])\s*=?\s*$",
@@ -127,7 +132,8 @@ _TENS: Final = {
 }
 _WORD_NUMBER: Final = re.compile(
     rf"\b(?:(?P<tens>{'|'.join(_TENS)})(?:[ -](?P<ones>{'|'.join(_COUNTED[n].split()[0] for n in range(1, 10))}))?"
-    rf"|(?P<word>{'|'.join(sorted(_WORDS, key=len, reverse=True))})|(?P<hundred>(?:a|one) hundred))\b",
+    rf"|(?P<word>{'|'.join(sorted(_WORDS, key=len, reverse=True))})|(?P<one>an?(?= (?:hundred|thousand|million))))"
+    r"(?: (?P<scale>hundred|thousand|million))?\b",
     re.IGNORECASE,
 )
 
@@ -151,12 +157,13 @@ def read_numbers(text: str) -> list[Reading]:
         elif (spread := _PLUS_MINUS.match(text, position)) is not None:
             position = spread.end()
         unit, position = _unit_at(text, position)
+        shape = "bound" if shape == "value" and _OPEN_ENDED.match(text, position) else shape
         readings.append(Reading(_value(text, match), unit, shape, match.start(), position))
     return readings
 
 
 def read_number_words(text: str) -> list[Reading]:
-    """Numbers written as words, English to a hundred and German to twenty."""
+    """Numbers written as words, English to a hundred, or so many hundreds, thousands or millions, and German to twenty."""
     return [
         Reading(_word_value(m), unit, "value", m.start(), end)
         for m in _WORD_NUMBER.finditer(text)
@@ -165,11 +172,12 @@ def read_number_words(text: str) -> list[Reading]:
 
 
 def _word_value(match: re.Match[str]) -> float:
+    scale = {"hundred": 100.0, "thousand": 1e3, "million": 1e6}.get((match["scale"] or "").lower(), 1.0)
     if match["word"]:
-        return float(_WORDS[match["word"].lower()])
-    if match["hundred"]:
-        return 100.0
-    return float(_TENS[match["tens"].lower()] + (_WORDS[match["ones"].lower()] if match["ones"] else 0))
+        return scale * _WORDS[match["word"].lower()]
+    if match["one"]:
+        return scale
+    return scale * (_TENS[match["tens"].lower()] + (_WORDS[match["ones"].lower()] if match["ones"] else 0))
 
 
 def convert(value: float, unit: str, to: str) -> float | None:

@@ -30,7 +30,7 @@ from chiasm.questions._answers import (
     YesNoAnswer,
     write_answer,
 )
-from chiasm.questions._extract import TAIL, extract, fold
+from chiasm.questions._extract import TAIL, UNSEEN, extract, fold
 from chiasm.questions._numbers import Reading, convert, read_number_words, read_numbers
 from chiasm.questions._words import find_words
 
@@ -131,7 +131,7 @@ def _read_choice(text: str, folded: str, key: Key) -> Parsed:
 
 def fold_case(text: str) -> str:
     """Compatibility forms joined, markdown and spaces tidied, case kept."""
-    plain = re.sub(r"[*`_\"“”$]", "", unicodedata.normalize("NFKC", text))
+    plain = re.sub(r"[*`_\"“”$]", "", UNSEEN.sub("", unicodedata.normalize("NFKC", text)))
     return re.sub(r"\s+", " ", plain).strip()
 
 
@@ -153,20 +153,21 @@ def _letters(text: str, allowed: str) -> set[str]:
     )
     if bare:
         return {bare[1].upper()}
-    upper = f"[{allowed}]"
+    upper, any_case = f"[{allowed}]", f"[{allowed}{allowed.lower()}]"
     pair = rf"(?<![\w'])[(\[]?({upper})[)\]]?\s*(?:/|,|\bor\b|\band\b|&|\boder\b)\s*[(\[]?({upper})\b(?!['’])"
     found = {letter for match in re.findall(pair, text) for letter in match}
     alone = (
         rf"[(\[](?P<a>{upper})[)\]]",
         rf"(?i:{_NAMED})(?P<a>{upper})\b(?!['’\w])",
+        rf"(?i:\b(?:option|choice|answer|letter|antwort) ?[(\[])(?P<a>{any_case})[)\]]",
         rf"^(?P<a>{upper})\s*[).:\-–]\s",
-        rf"(?:[,:;–-]|\b(?:is|choose|pick|select|so|wähle))\s(?P<a>{upper})\s*[.!]?$",
+        rf"(?:[,:;–-]|\b(?:is|choose|pick|select|so|but|wähle))\s(?P<a>{upper})\s*[.!]?$",
     )
     for form in alone:
         for match in re.finditer(form, text + (" " if form.startswith("^") else "")):
             before, after = text[: match.start("a")], text[match.end("a") :]
             if not _REJECTED_AFTER.match(after) and not _REJECTED_BEFORE.search(before[-24:]):
-                found.add(match["a"])
+                found.add(match["a"].upper())
     return found
 
 
@@ -189,11 +190,12 @@ def _read_yesno(_text: str, folded: str, _key: Key) -> Parsed:
         r"\b(?:actually|wait|correction|sorry|rather|instead|no,)\W+(?:\w+\W+){0,3}?(yes|no)\b(?=\s*(?:$|[.,;:!]))",
         text,
     )
-    opening = re.match(r"(yes|no|ja|nein)\b(?!-)", text)
+    opening = re.match(r"(yes|no|ja|nein)\b(?!-| (?:one|idea|clue|way|answer|comment|longer)\b)", text)
     closing = re.findall(r"\b(?:is|be|say|answer|:)\W*(yes|no)\b(?=\s*(?:$|[.,;:!]))", text)
     said = {w in ("yes", "ja") for w in ([turned[1]] if turned else [])} | {w == "yes" for w in closing}
     if opening is not None:
         said.add(opening[1] in ("yes", "ja"))
+        said |= {w == "yes" for w in re.findall(r"\b(yes|no)$", text)}
     if not said:
         alone = set(re.findall(r"\b(yes|no)\b(?=\s*(?:$|[.,;:!]))", text))
         said = {w == "yes" for w in alone}
@@ -204,10 +206,29 @@ def _read_yesno(_text: str, folded: str, _key: Key) -> Parsed:
 
 def _read_number(_text: str, folded: str, key: Key) -> Parsed:
     unit = key.answer.unit if isinstance(key.answer, NumberAnswer) else "1"
-    readings = read_numbers(folded)
+    text = _in_digits(folded)
+    readings = _affirmed(text, read_numbers(text))
     fitting = [r for r in readings if r.unit is not None and convert(1.0, r.unit, unit) is not None]
     plain = [r for r in readings if r.unit is None]
     return _one_value(fitting or plain, unit, bool(readings))
+
+
+_DIGITS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_SPELLED: Final = re.compile(rf"\b({'|'.join(_DIGITS)}) point((?: (?:{'|'.join(_DIGITS)}))+)\b")
+_DENIED: Final = re.compile(r"(?:\bnot|n't|\bnever) (?:exactly |quite )?[^\w\s]*$")
+
+
+def _in_digits(folded: str) -> str:
+    """Numbers such as "zero point three five" and "minus 2.5" in digits."""
+    text = _SPELLED.sub(
+        lambda m: f"{_DIGITS.index(m[1])}.{''.join(str(_DIGITS.index(d)) for d in m[2].split())}", folded
+    )
+    return re.sub(r"\b(?:minus|negative) (?=[.\d])", "-", text)
+
+
+def _affirmed(text: str, readings: list[Reading]) -> list[Reading]:
+    """The numbers that are not denied: "not 5" is no answer, and "not 5 but 7" is 7."""
+    return [r for r in readings if not _DENIED.search(text, max(0, r.start - 24), r.start)]
 
 
 def _one_value(candidates: list[Reading], unit: str, any_number: bool) -> Parsed:
@@ -233,9 +254,9 @@ def _read_count(_text: str, folded: str, _key: Key) -> Parsed:
     )
     if total:
         return Parsed(CountAnswer(value=float(total[1] or total[2])), "a stated total")
-    readings = [r for r in read_numbers(folded) if r.unit in (None, "count")]
+    readings = _affirmed(folded, [r for r in read_numbers(folded) if r.unit in (None, "count")])
     if not readings:
-        words = read_number_words(folded)
+        words = _affirmed(folded, read_number_words(folded))
         readings = [r for r in words if len(words) == 1 or folded[r.start : r.end] not in ("one", "single")]
         if not readings and re.search(r"^(?:there (?:are|is) )?(?:no|not any|keine?)\b", folded):
             return Parsed(CountAnswer(value=0), "none")
@@ -246,10 +267,14 @@ def _read_count(_text: str, folded: str, _key: Key) -> Parsed:
 
 
 def _read_category(_text: str, folded: str, key: Key) -> Parsed:
-    named = {h.word for h in find_words(folded, key.options) if not h.negated}
+    whole = _SHARED.sub(r"\1 \4 \2 \3 \4", folded)  # "early or late NPDR" names two
+    named = {h.word for h in find_words(whole, key.options) if not h.negated}
     if len(named) == 1:
         return Parsed(CategoryAnswer(value=named.pop()), "word")
     return Parsed(None, f"several categories: {', '.join(sorted(named))}" if named else "no known category")
+
+
+_SHARED: Final = re.compile(r"\b([a-z]+) (or|and|to) ([a-z]+) ([a-z-]+)\b")
 
 
 def _read_set(_text: str, folded: str, key: Key) -> Parsed:
@@ -262,6 +287,8 @@ def _read_set(_text: str, folded: str, key: Key) -> Parsed:
         values.update(h.word for h in hits if not h.negated)
         if piece and not hits and not _EMPTY.search(piece) and len(piece.split()) <= 4:
             values.add(f"?{piece}")
+    if values and any(_NOTHING.fullmatch(piece) for piece in pieces):
+        return Parsed(None, "a list and none")
     if values - {f"?{p}" for p in pieces} or (values and len(pieces) > 1):
         return Parsed(SetAnswer(values=frozenset(values)), "list")
     if _EMPTY.search(folded) or any(h.negated for h in find_words(folded, key.options)):
@@ -269,6 +296,7 @@ def _read_set(_text: str, folded: str, key: Key) -> Parsed:
     return Parsed(None, "no known word")
 
 
+_NOTHING: Final = re.compile(r"none|nothing|keine?s?|nichts")
 _EMPTY: Final = re.compile(r"\b(?:none|nothing|no|keine?s?|nichts|empty|normal)\b|^\[\]$")
 
 
