@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 import time
@@ -16,7 +17,7 @@ import pytest
 from fake_world import fake_plan, open_fake
 
 from chiasm.corpus import BuildOptions, browse_app, build
-from chiasm.corpus._browse_app import PAGE, POLICY, sentences
+from chiasm.corpus._browse_app import PAGE, POLICY, _answer, _caption, _stage, sentences
 from chiasm.corpus._browse_index import BrowseIndex
 from chiasm.corpus._dataset import open_dataset
 from chiasm.errors import InvalidInput
@@ -251,3 +252,22 @@ def test_overlay_masks_are_where_the_data_says(page, data):
     assert bounds == pytest.approx(
         box, abs=2
     )  # the frame drawn around a lesion stands off by 4 canvas pixels of 3 to one
+
+
+def test_words_about_a_row():
+    facts = [{"name": "stage_visible", "value": "late-npdr", "view_id": "od"}]
+    row = {
+        "stage": "pdr",
+        "views": [{"view_id": "od"}],
+        "facts": json.dumps(facts),
+        "answer": "B",
+        "options": ["a", "b"],
+    }
+    assert _stage(row) == "eye pdr, of which the image shows late-npdr"
+    assert _stage(row | {"stage": "late-npdr"}) == "late-npdr"
+    assert _stage(row | {"stage": "", "facts": "[]"}) == "stage unknown"
+    assert _answer(row) == "B) b"
+    assert _answer(row | {"answer": "C"}) == "C"
+    assert _answer(row | {"answer": "yes", "options": []}) == "yes"
+    view = {"view_id": "od", "modality": "OCTA", "change": "crop", "attributes": '{"slab": "SVC", "fov_mm": 3.0}'}
+    assert _caption(view) == "od · OCTA · SVC · 3 mm · changed: crop"

@@ -107,6 +107,9 @@ class _Pages:
             "drawing": {"findings": [_drawn(finding) for finding in row["findings"]]},
             "key": json.loads(row["key"]),
             "facts": _facts(row),
+            "stage": _stage(row),
+            "answer": _answer(row),
+            "captions": [_caption(view) for view in row["views"]],
         }
         return self._templates.TemplateResponse(request, "item.html", context)
 
@@ -164,6 +167,28 @@ def _kind(name: str) -> str:
         return term(name).kind
     except UnknownName:
         return "lesion"
+
+
+def _stage(row: dict[str, Any]) -> str:
+    """The stage of all lesions, and where the first image shows less, the stage that it shows."""
+    drawn = row["stage"] or "stage unknown"
+    shown = {f.get("view_id"): f["value"] for f in json.loads(row["facts"]) if f["name"] == "stage_visible"}
+    first = row["views"][0]["view_id"] if row["views"] else None
+    return drawn if shown.get(first, drawn) == drawn else f"eye {drawn}, of which the image shows {shown[first]}"
+
+
+def _answer(row: dict[str, Any]) -> str:
+    """The answer; of a choice, its letter with the option's words."""
+    place = ord(row["answer"]) - ord("A") if len(row["answer"]) == 1 else -1
+    return f"{row['answer']}) {row['options'][place]}" if 0 <= place < len(row["options"]) else row["answer"]
+
+
+def _caption(view: dict[str, Any]) -> str:
+    told = json.loads(view["attributes"])
+    field = f"{told['fov_mm']:g} mm" if "fov_mm" in told else None
+    change = None if view["change"] == "none" else f"changed: {view['change']}"
+    parts = (view["view_id"], view["modality"], told.get("slab"), field, told.get("profile"), change)
+    return " · ".join(part for part in parts if part)
 
 
 def _facts(row: dict[str, Any]) -> list[tuple[str, str]]:

@@ -11,7 +11,19 @@ import numpy as np
 
 from chiasm.corpus._dataset import DataSet, read_rows
 
-_COLUMNS = ("split", "stage", "program", "level", "form", "reasoning", "facts", "views", "findings", "key")
+_COLUMNS = (
+    "patient_id",
+    "split",
+    "stage",
+    "program",
+    "level",
+    "form",
+    "reasoning",
+    "facts",
+    "views",
+    "findings",
+    "key",
+)
 GALLERY_PER_STAGE = 6
 
 
@@ -34,7 +46,7 @@ class Statistics:
     images: Counter[str] = field(default_factory=Counter)
     """Images by stage."""
     gallery: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
-    """For each stage, (file, row) of the first images of the first split."""
+    """For each stage, (file, row) of images of the first split, one a patient."""
 
     @property
     def stage_names(self) -> list[str]:
@@ -78,7 +90,7 @@ class Statistics:
 
 def gather(data: DataSet) -> Statistics:
     """Read a data set's statistics; pixels are not touched."""
-    found = Statistics()
+    found, pictured = Statistics(), set[str]()
     for file in data.files:
         last = ""
         for number, row in enumerate(read_rows(file.path, _COLUMNS, batch=500)):
@@ -91,7 +103,8 @@ def gather(data: DataSet) -> Statistics:
                 last = shown[0]["sha256"]  # rows of one image follow each other
                 _add_image(found, row)
                 chosen = found.gallery[row["stage"]]
-                if file == data.files[0] and len(chosen) < GALLERY_PER_STAGE:
+                if file == data.files[0] and len(chosen) < GALLERY_PER_STAGE and row["patient_id"] not in pictured:
+                    pictured.add(row["patient_id"])
                     chosen.append((str(file.path), number))
     return found
 
