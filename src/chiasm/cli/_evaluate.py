@@ -26,10 +26,12 @@ def _add_evaluate(commands: Any) -> None:
         details=(
             "Models: nano (embedded), a folder, a hub id, http://HOST/v1#NAME, answers:FILE.jsonl, python:MODULE:CLASS.\n"
             "Data: a folder that `chiasm build` made (its test split), a Parquet file of items, octa500:PATH, octa25k-faz:PATH,\n"
-            "rossa:PATH, images:PATH. Stopped, the same command goes on. A request that fails is unscored, never wrong.\n\n"
+            "rossa:PATH, images:PATH. Stopped, the same command goes on. A request that fails is unscored, never wrong.\n"
+            "table.md sets models, their median and all baselines side by side for tasks of two classes.\n\n"
             "Examples:\n"
             "  chiasm evaluate --model out/model --on out/eyes --out out/report\n"
-            "  chiasm evaluate --model out/model,nano --on out/eyes,octa500:$CHIASM_DATA/octa500 --out out/report"
+            "  chiasm evaluate --model out/model,nano --on out/eyes,octa500:$CHIASM_DATA/octa500 --out out/report\n"
+            "  chiasm evaluate --model s0/model,s1/model,s2/model --on octa500:DIR --cnn out/eyes --out out/report"
         ),
     )
     parser.add_argument("--model", required=True, metavar="M[,M2...]", help="one or several models")
@@ -66,6 +68,11 @@ def _add_evaluate(commands: Any) -> None:
         default=0.95,
         metavar="SHARE",
         help="withhold figures below it (default: 0.95)",
+    )
+    parser.add_argument(
+        "--cnn",
+        metavar="DATASET",
+        help="also train small networks as baselines of stage questions: on this built data set, and cross-validated on --on",
     )
     parser.add_argument(
         "--no-controls", action="store_true", help="leave out the blind and shuffled controls and the baselines"
@@ -123,6 +130,7 @@ def run_evaluate(args: argparse.Namespace) -> int:
         style=args.style,
         max_tokens=args.max_tokens,
         controls=not args.no_controls,
+        cnn=args.cnn,
         robustness=tuple(name for name in args.robustness.split(",") if name),
         completeness=args.completeness,
         batch_size=args.batch_size,
@@ -131,7 +139,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
     print(evaluation.text())
     for warning in evaluation.warnings:
         print(f"warning: {warning}")
-    print(f"report: {Path(args.out) / 'report.html'}, figures: {Path(args.out) / 'report.json'}")
+    out = Path(args.out)
+    print(f"report: {out / 'report.html'}, figures: {out / 'report.json'}, tables: {out / 'table.md'}")
     return 0
 
 

@@ -38,7 +38,7 @@ def class_figures(
     yield "balanced_accuracy", answers.balanced_accuracy()
     known = any(m.probabilities is not None for m in marked)
     if known and len(names) == 2:
-        yield "auc", _auc(marked, names[1], patients)
+        yield "auc", auc_of(marked, patients, names[1])
     if brief:
         return
     yield "macro_f1", answers.macro_f1()
@@ -65,7 +65,9 @@ def confidence(m: Marked) -> float:
     return min(1.0, p[said])
 
 
-def _auc(marked: Sequence[Marked], name: str, patients: list[str]) -> Estimate:
+def auc_of(marked: Sequence[Marked], patients: list[str], name: str | None = None) -> Estimate:
+    """AUC of one class against the rest; by default of the last of all classes."""
+    name = name or marked[0].item.classes[-1]
     return auc([m.item.truth == name for m in marked], [positive_score(m, name) for m in marked], clusters=patients)
 
 
@@ -82,7 +84,7 @@ def _probability_figures(
     if len(names) > 2:
         for name in names:
             if any(m.item.truth == name for m in marked) and any(m.item.truth != name for m in marked):
-                yield f"auc[{name}]", _auc(marked, name, patients)
+                yield f"auc[{name}]", auc_of(marked, patients, name)
     else:
         scores = [positive_score(m, names[1]) for m in marked]
         truth = [m.item.truth == names[1] for m in marked]

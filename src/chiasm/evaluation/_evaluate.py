@@ -33,10 +33,13 @@ from chiasm.evaluation._exams import load_exam
 from chiasm.evaluation._figures import Row, cells, figures_of_cell, to_row
 from chiasm.evaluation._marking import Marked, mark_all
 from chiasm.evaluation._model import Fingerprinted, Model, load_model
+from chiasm.evaluation._network import CROSS_VALIDATED, TRAINED, cross_validated_replies, trained_replies
 from chiasm.evaluation._pixels import (
+    AGE,
     BIOMARKERS,
     CARRIED,
     LOW_FLOW,
+    age_replies,
     biomarker_replies,
     carried_threshold_replies,
     low_flow_replies,
@@ -240,13 +243,18 @@ def _own_controls(
 
 def _baselines(exam: Exam, options: EvaluationOptions, cache: AnswerCache | None) -> dict[str, list[Reply]]:
     rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(2,)))
-    return {
+    found = {
         MAJORITY: majority_replies(exam.items),
         NEAREST: nearest_text_replies(exam.items),
         LOW_FLOW: low_flow_replies(exam.items, rng),
         CARRIED: carried_threshold_replies(exam.items),
+        AGE: age_replies(exam.items, rng),
         BIOMARKERS: biomarker_replies(exam.items, cache),
     }
+    if options.cnn is not None:
+        found[TRAINED] = trained_replies(exam.items, options.cnn, seed=options.seed, cache=cache)
+        found[CROSS_VALIDATED] = cross_validated_replies(exam.items, seed=options.seed, cache=cache)
+    return found
 
 
 def _rows(name: str, data: str, marked: Sequence[Marked], options: EvaluationOptions, asked: bool) -> list[Row]:

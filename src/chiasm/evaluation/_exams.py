@@ -57,14 +57,14 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
 
 
 def _built(path: Path, split: str | None) -> Exam:
-    files = _files(path)
+    files = item_files(path)
     rows: list[tuple[str, ExamItem]] = []
     problems: list[str] = []
     shared: dict[str, Picture] = {}
     for file in files:
         for row in _rows(file):
             try:
-                rows.append((str(row["split"]), _item(row, shared)))
+                rows.append((str(row["split"]), item_of_row(row, shared)))
             except (InvalidInput, ValidationError, ValueError, KeyError, TypeError) as error:
                 problems.append(f"item {row.get('item_id')!r} in {file.name}: {str(error).splitlines()[0]}")
     splits = {name for name, _ in rows}
@@ -77,7 +77,12 @@ def _built(path: Path, split: str | None) -> Exam:
     return make_exam(label, items, problems)
 
 
-def _files(path: Path) -> list[Path]:
+def item_files(path: Path) -> list[Path]:
+    """The Parquet files of items in a folder, or the one given.
+
+    Raises:
+        InvalidInput: There is none.
+    """
     if path.is_file():
         return [path]
     if not path.is_dir():
@@ -118,7 +123,9 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
             yield from batch.to_pylist()
 
 
-def _item(row: dict[str, Any], shared: dict[str, Picture]) -> ExamItem:
+def item_of_row(row: Mapping[str, Any], shared: dict[str, Picture] | None = None) -> ExamItem:
+    """An item from a row of a built data set; `shared` holds pictures by hash, so that rows of one case share theirs."""
+    pool = {} if shared is None else shared
     key = Key.model_validate_json(row["key"])
     classes = classes_of_key(key)
     pictures = []
@@ -127,8 +134,9 @@ def _item(row: dict[str, Any], shared: dict[str, Picture]) -> ExamItem:
             msg = "an image of the row is missing"
             raise InvalidInput(msg)
         picture = Picture.from_png(image["bytes"])
-        pictures.append(shared.setdefault(picture.sha256, picture))  # rows of one case share their images
+        pictures.append(pool.setdefault(picture.sha256, picture))
     views = row.get("views") or []
+    facts = {f["name"]: f["value"] for f in json.loads(row.get("facts") or "[]")}
     return ExamItem(
         question=Question(
             question_id=row["item_id"], prompt=row["question"], pictures=tuple(pictures), options=classes.options
@@ -142,7 +150,8 @@ def _item(row: dict[str, Any], shared: dict[str, Picture]) -> ExamItem:
         truth=classes.truth,
         ordinal=classes.ordinal,
         fov_mm=_fov_mm(views[0]) if views else None,
-        groups=_groups(row, views),
+        groups=_groups(row, facts, views),
+        age=_age(facts),
         trace_json=row.get("trace") or "",
         reasoning=row.get("reasoning") or "",
         laterality=views[0]["laterality"] if views else "none",
@@ -165,10 +174,9 @@ def _fov_mm(view: Mapping[str, Any]) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _groups(row: Mapping[str, Any], views: list[Mapping[str, Any]]) -> dict[str, str]:
+def _groups(row: Mapping[str, Any], facts: Mapping[str, Any], views: list[Mapping[str, Any]]) -> dict[str, str]:
     """Severity, age, sex, device and artefact of the case, where the row states them."""
     groups = {"severity": row["stage"]} if row["stage"] else {}
-    facts = {f["name"]: f["value"] for f in json.loads(row.get("facts") or "[]")}
     groups |= demographic_groups(facts)
     if views:
         attributes = json.loads(views[0]["attributes"] or "{}")
@@ -182,12 +190,17 @@ def _groups(row: Mapping[str, Any], views: list[Mapping[str, Any]]) -> dict[str,
 def demographic_groups(facts: Mapping[str, Any]) -> dict[str, str]:
     """Age (at 40 and 60 years, as the real data's readme asks for 40) and sex, where known."""
     groups = {}
-    age = facts.get("age", facts.get("age_years"))
-    if isinstance(age, int | float):
+    age = _age(facts)
+    if age is not None:
         groups["age"] = "< 40" if age < 40 else "40 to 59" if age < 60 else ">= 60"
     if facts.get("sex"):
         groups["sex"] = str(facts["sex"])
     return groups
+
+
+def _age(facts: Mapping[str, Any]) -> float | None:
+    age = facts.get("age", facts.get("age_years"))
+    return float(age) if isinstance(age, int | float) else None
 
 
 def _first(exam: Exam, limit: int) -> Exam:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from chiasm.measure import StageEvidence, measure_image, stage
 LOW_FLOW = "low-flow pixels"
 CARRIED = "low-flow pixels, threshold of the other field"
 BIOMARKERS = "biomarker rule"
+AGE = "age alone"
 LEVEL = 0.22
 SIGMA_PX = 2.0
 _FOLDS = 10
@@ -41,18 +42,32 @@ def low_flow_share(pixels: NDArray[np.uint8]) -> float:
 
 
 def low_flow_replies(items: Sequence[ExamItem], rng: np.random.Generator) -> list[Reply]:
-    """A logistic regression on the low-flow share alone, fitted for each task and field on other patients.
+    """A decision from the low-flow share alone; see `_fitted_replies`."""
+    return _fitted_replies(items, lambda item: low_flow_share(item.question.pictures[0].array()), rng)
 
-    The score of two classes is the share itself, for the second class, so that AUC has no fitted part.
+
+def age_replies(items: Sequence[ExamItem], rng: np.random.Generator) -> list[Reply]:
+    """A decision from the patient's age alone, for items that know it: in some collections the ill are simply older."""
+    known = [item for item in items if item.age is not None]
+    following = iter(_fitted_replies(known, lambda item: float(item.age or 0), rng))
+    return [Reply(None, problem="age not known") if item.age is None else next(following) for item in items]
+
+
+def _fitted_replies(
+    items: Sequence[ExamItem], number: Callable[[ExamItem], float], rng: np.random.Generator
+) -> list[Reply]:
+    """A logistic regression on one number, fitted for each task and field on other patients.
+
+    The score of two classes is the number itself, for the second class, so that AUC has no fitted part.
     """
     from sklearn.linear_model import LogisticRegression
 
     replies = [_NOT_APPLICABLE] * len(items)
     for places in _by_field(items).values():
-        shares = np.array([low_flow_share(items[i].question.pictures[0].array()) for i in places])
+        values = np.array([number(items[i]) for i in places])
         truth = np.array([items[i].truth for i in places])
         folds = _folds([items[i].patient_id for i in places], rng)
-        spread = float(shares.std()) or 1.0
+        spread = float(values.std()) or 1.0
         for fold in np.unique(folds):
             inside, outside = np.flatnonzero(folds == fold), folds != fold
             if len(np.unique(truth[outside])) < 2:
@@ -60,12 +75,12 @@ def low_flow_replies(items: Sequence[ExamItem], rng: np.random.Generator) -> lis
                     replies[places[k]] = Reply(None, problem="the other patients show one class only")
                 continue
             fitted = LogisticRegression(class_weight="balanced", C=1e4, max_iter=5000).fit(
-                shares[outside, None] / spread, truth[outside]
+                values[outside, None] / spread, truth[outside]
             )
-            chances = fitted.predict_proba(shares[inside, None] / spread)
+            chances = fitted.predict_proba(values[inside, None] / spread)
             for k, row in zip(inside, chances, strict=True):
                 named = dict(zip(map(str, fitted.classes_), map(float, row), strict=True))
-                replies[places[k]] = _decide(items[places[k]], named, float(shares[k]))
+                replies[places[k]] = _decide(items[places[k]], named, float(values[k]))
     return replies
 
 

@@ -115,6 +115,8 @@ class ExamItem:
     fov_mm: float | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
     """Subgroups it belongs to: {"age": ">= 40", "sex": "F"}."""
+    age: float | None = None
+    """Of the patient [years], for the baseline that knows nothing else; no model sees it."""
     trace_json: str = ""
     """The item's trace, kept as text until someone asks for it."""
 

@@ -57,7 +57,7 @@ def modality_prompt(view: View) -> str:
     return prompt_about(view, "modality-check", MODALITY_KEY, header="no modality")
 
 
-def dr_item(case: Case, view: View, truth: str, groups: dict[str, str]) -> ExamItem:
+def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: float | None = None) -> ExamItem:
     """The question "dr" about one view: any stage but healthy counts as DR.
 
     Args:
@@ -65,6 +65,7 @@ def dr_item(case: Case, view: View, truth: str, groups: dict[str, str]) -> ExamI
         view: 2D uint8.
         truth: "healthy" or "dr".
         groups: Subgroups of the item.
+        age: Of the patient [years]; not shown to models.
     """
     fov_mm = view.attributes.get("fov_mm")
     return ExamItem(
@@ -84,6 +85,7 @@ def dr_item(case: Case, view: View, truth: str, groups: dict[str, str]) -> ExamI
         merge={stage: "healthy" if stage == "healthy" else "dr" for stage in STAGES},
         fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
         groups=groups,
+        age=age,
         laterality=view.laterality.value,
     )
 
@@ -94,8 +96,9 @@ def _octa500(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
         if disease not in ("NORMAL", "DR"):
             continue
         age, sex = case.fact_value("age"), case.fact_value("sex")
-        groups = {"age": ">= 40" if isinstance(age, int) and age >= 40 else "< 40", "sex": str(sex)}
-        yield dr_item(case, case.views[0], "dr" if disease == "DR" else "healthy", groups)
+        years = float(age) if isinstance(age, int | float) else None
+        groups = {"sex": str(sex)} | ({} if years is None else {"age": ">= 40" if years >= 40 else "< 40"})
+        yield dr_item(case, case.views[0], "dr" if disease == "DR" else "healthy", groups, years)
 
 
 def _labelled(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:

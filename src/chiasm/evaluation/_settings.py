@@ -39,6 +39,9 @@ class EvaluationOptions:
     """Of corruptions, 1 to 5."""
     controls: bool = True
     """Whether to ask the model without and with a wrong image, and to run the baselines."""
+    cnn: str | None = None
+    """A built data set to train a small network on, as a baseline of stage questions; one cross-validated on the exam's own
+    labels is then run as well. None: neither."""
     completeness: float = 0.95
     """A figure is withheld where a smaller share of its items was scored, in (0, 1]."""
     batch_size: int = 16

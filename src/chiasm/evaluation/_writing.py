@@ -1,4 +1,4 @@
-"""The files of an evaluation: figures as JSON, every answer as JSON Lines, the leaderboard as CSV, the report as HTML."""
+"""The files of an evaluation: figures as JSON, every answer as JSON Lines, the leaderboard as CSV, tables, and the report."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ _LEADING = ("balanced_accuracy", "auc", "score", "quadratic_kappa")
 
 def write_evaluation(evaluation: Evaluation, out: Path) -> None:
     """Write every file, each whole."""
+    from chiasm.evaluation._table import render_tables
     from chiasm.evaluation.report import render_report
 
     write_whole(out / REPORT, json.dumps(report_json(evaluation), indent=1, allow_nan=False) + "\n")
     write_whole(out / ITEMS, "".join(json.dumps(r, ensure_ascii=False) + "\n" for r in _items(evaluation)))
     write_whole(out / "leaderboard.csv", leaderboard_csv(evaluation))
+    write_whole(out / "table.md", render_tables(evaluation))
     write_whole(out / "report.html", render_report(evaluation))
 
 

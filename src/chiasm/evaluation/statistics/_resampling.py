@@ -1,6 +1,6 @@
 """Intervals for any statistic: the jackknife and the bootstrap, both over patients.
 
-The jackknife works where the statistic is smooth (kappa, macro F1): on a transformed scale that opens its bounds, with a t
+The jackknife works where the statistic is smooth (macro F1): on a transformed scale that opens its bounds, with a t
 quantile. The bootstrap (BCa, Efron 1987) is for the rest (a threshold chosen on the data, average precision). It takes its
 generator; nothing here draws from a hidden one.
 """
@@ -20,7 +20,7 @@ from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, c
 
 Statistic = Callable[[NDArray[np.intp]], float]
 """From the positions of the chosen items (with repeats in a bootstrap sample) to the figure; NaN where undefined."""
-Scale = Literal["identity", "logit", "atanh"]
+Scale = Literal["identity", "logit"]
 
 
 def jackknife(
@@ -32,7 +32,7 @@ def jackknife(
         statistic: The figure of the items at given positions.
         kept: (N,) which items were scored.
         clusters: (N,) patient of each item; None: each its own.
-        scale: Where the interval is symmetric: "logit" for [0, 1], "atanh" for [-1, 1].
+        scale: Where the interval is symmetric: "logit" for a figure in [0, 1].
 
     Returns:
         The estimate. Where the value lies on a bound of its scale, or does not vary, its limits are its own value and the
@@ -133,19 +133,12 @@ def _on_scale(value: float, error: float, df: int, scale: Scale) -> Limits:
             value - float(t.ppf((1 + level) / 2, df)) * error,
             value + float(t.ppf((1 + level) / 2, df)) * error,
         )
-    if scale == "logit":
-        low, slope = 0.0, value * (1 - value)
-    else:
-        low, slope = -1.0, 1 - value**2
-    if not low < value < 1:
+    if not 0 < value < 1:
         return lambda _: (value, value)
-    centre = math.log(value / (1 - value)) if scale == "logit" else math.atanh(value)
+    centre, slope = math.log(value / (1 - value)), value * (1 - value)
 
     def limits(level: float) -> tuple[float, float]:
         half = float(t.ppf((1 + level) / 2, df)) * error / slope
-        ends = centre - half, centre + half
-        if scale == "atanh":
-            return math.tanh(ends[0]), math.tanh(ends[1])
-        return tuple(0.5 * (1 + math.tanh(e / 2)) for e in ends)  # type: ignore[return-value]
+        return 0.5 * (1 + math.tanh((centre - half) / 2)), 0.5 * (1 + math.tanh((centre + half) / 2))
 
     return limits
