@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from chiasm.case import Layer, Vessel
 from chiasm.errors import InvalidInput
+from chiasm.worlds.octa.anatomy import grow, sample_anatomy
 from chiasm.worlds.octa.imaging import (
     Eye,
     ImagingParams,
@@ -65,6 +66,24 @@ def test_vessels_lie_within_half_a_pixel_of_the_truth(eye):
     shifts = [registration_shift(truth[w], seen[w]) for w in windows if truth[w].std() > 0.05]
     assert len(shifts) >= 8
     assert np.abs(shifts).max() < 0.5
+
+
+@pytest.mark.parametrize("profile", ["rtvue-xr-3mm", "rtvue-xr-6mm"])
+@pytest.mark.parametrize("artefacts", ["none", "profile"])
+def test_vessels_of_a_grown_eye_lie_within_half_a_pixel_outside_motion(profile, artefacts):
+    device = load_profile(profile)
+    anatomy = grow(sample_anatomy(np.random.default_rng(4), fov_mm=device.fov_mm))
+    eye = Eye(graph=anatomy.graph, fovea_um=tuple(map(float, anatomy.fovea_um)), faz_radius_um=250)
+    out = image(eye, draw(6, profile, artefacts=artefacts))
+    size = out.pixels.shape[0]
+    truth = ndimage.gaussian_filter(render_capsules(eye.graph, size), 1)
+    seen = ndimage.gaussian_filter(out.pixels.astype(float), 1)
+    cuts = [slice(i * size // 4, (i + 1) * size // 4) for i in range(4)]
+    still = [(r, c) for r in cuts for c in cuts if not out.touched("motion artefact")[r, c].any()]
+    shifts = [registration_shift(truth[w], seen[w]) for w in still if truth[w].std() > 0.05]
+    assert len(shifts) >= 8
+    assert np.hypot(*np.transpose(shifts)).max() < 0.5
+    assert np.abs(np.mean(shifts, axis=0)).max() < 0.15
 
 
 def test_more_signal_is_brighter(eye):
