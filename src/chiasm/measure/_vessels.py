@@ -22,11 +22,11 @@ LINE_LENGTH_UM: Final = 25.0
 DIRECTIONS: Final = 12
 MIN_SIGMA_PX: Final = 0.8
 """A narrower second derivative of a Gaussian is not resolved by pixels."""
-VESSEL_LEVEL: Final = 0.44
+VESSEL_LEVEL: Final = 0.49
 """Threshold between the noise (0) and the median line strength of the vessels themselves (1)."""
 MIN_PIECE_UM2: Final = 3000.0
 """Smaller isolated pieces are speckle: a capillary segment of 100 um by 30 um (as wide as it is imaged) is the least."""
-WIDTH_SHARE: Final = 0.6
+WIDTH_SHARE: Final = 0.63
 """A pixel belongs to a vessel's width where it is at least this share as strong as the vessel's middle."""
 HALF_WIDTH_UM: Final = 20.0
 """Where the width of a vessel is decided, the strongest line within this distance is taken as its middle."""
