@@ -210,7 +210,10 @@ def _fits(text: str, subject: Mark, attribute: str, m: re.Match[str]) -> bool:
             r" (?:ones?\b|number|npdr|non-?prolif|stage|distance|bulge|dot|irregular|twist|tortuo)", after
         )
     if attribute in ("size", "shape"):
-        return not re.match(r" (?:vessel|capillar|number|arter|vein|course|mesh|network|bed|bulge|dot|distance)", after)
+        return not re.match(
+            r" (?:vessel|capillar|number|arter|vein|course|mesh|network|bed|bulge|dot|distance|scan|eye|study|image)",
+            after,
+        )
     if attribute == "amount":
         return not re.search(r"\b(?:of )?(?:a|the) $", before) or m.group().startswith(("few", "handful", "number"))
     return not re.match(r" (?:number|npdr|non-?prolif|enlarged|irregular|stage)", after)

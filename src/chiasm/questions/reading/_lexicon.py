@@ -84,6 +84,7 @@ def normalise(text: str) -> str:
     plain = re.sub(r"\b[x×](?=\d)", "x ", plain)
     plain = re.sub(r"(?<=\d)[x×](?![\w ]*\d)", " ", plain)
     plain = re.sub(r"\bno doubt\b|\bno question\b|\bnot only\b|\bnothing but\b", " ", plain)
+    plain = re.sub(r"\b(?:it|there) (?:does|do) not exist(?: any)? (?=[a-z])", "there is no ", plain)
     for full, short in lexicon().abbreviations:
         plain = short.sub(full, plain)
     return _mend(plain)

@@ -127,7 +127,10 @@ def _marks(text: str) -> list[Mark]:
         for m in pattern.finditer(text):
             if not (
                 kind == "neg"
-                and re.match(r",| (?:more|fewer|less|larger|longer|smaller|later|farther|further)\b", text[m.end() :])
+                and re.match(
+                    r",| (?:it|this|that|them|more|fewer|less|larger|longer|smaller|later|farther|further)\b",
+                    text[m.end() :],
+                )
             ):
                 add(kind, m.group(), m.start(), m.end())
     return sorted(marks, key=lambda m: m.start)
@@ -168,13 +171,14 @@ def _bounded(text: str, r: Reading) -> bool:
     if re.match(r" (?:at least|or more|or so|plus)\b", text[r.end :]):
         return True
     return bound is not None and not (
-        bound.group().startswith("over") and text.startswith((" areas", " regions", " sites", " places"), r.end)
+        bound.group().startswith("over")
+        and text.startswith((" areas", " regions", " sites", " places", " patches", " foci", " zones", " spots"), r.end)
     )
 
 
 _ONE_BEFORE: Final = re.compile(r"(?:est|this|that|other|each|the|which|no|any|every|main) $")
 _ONE_AFTER: Final = re.compile(
-    r" (?:of|another|is|lies|that|which|can|would|in|at|to|near|above|below|on|upper|lower|left|right|about|\d)|[,;)]|$"
+    r" (?:(?:of|another|is|lies|that|which|can|would|in|at|to|near|above|below|on|upper|lower|left|right|about)\b|\d)|[,;)]|$"
 )
 
 
