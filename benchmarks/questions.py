@@ -1,11 +1,13 @@
 """Every question of many grown and imaged eyes: proved, read back, fair in its letters, its adjectives and its wording.
 
     python benchmarks/questions.py --cases 1000 --seed 1 --out DIR [--share 0/2]
+    python benchmarks/questions.py --data SET --cases 1000 --out DIR
 
-One patient in ten has two visits, one both eyes, one a counterfactual twin, one a 6 mm field; stages are drawn evenly. Each
-patient is grown, imaged and asked every program once; a patient's results are one file in DIR, so a stopped run goes on, and
-processes with the shares 0/2 and 1/2 work side by side. Where all patients are there, the report is printed; the exit status is 1
-where a promise is broken.
+In the first form one patient in ten has two visits, one both eyes, one a counterfactual twin, one a 6 mm field; stages are drawn
+evenly, and each patient is grown, imaged and asked every program once. The second takes the questions of a data set that `chiasm
+build` made, also of one that is still growing. A patient's results (a shard's, with --data) are one file in DIR, so a stopped run
+goes on, and processes with the shares 0/2 and 1/2 work side by side. Where all are there, the report is printed; the exit status
+is 1 where a promise is broken.
 """
 
 from __future__ import annotations
@@ -16,17 +18,31 @@ import os
 import sys
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from scipy.stats import chisquare
 
 from chiasm.case import Case
 from chiasm.errors import InvalidInput
 from chiasm.evaluation import Worded, text_only, worded
-from chiasm.questions import STYLES, Chart, Item, ask_all, check_items, facts_of, pair_twins, programs
+from chiasm.questions import (
+    STYLES,
+    Chart,
+    ImageRef,
+    Item,
+    Key,
+    Trace,
+    ask_all,
+    check_items,
+    facts_of,
+    pair_twins,
+    programs,
+)
 from chiasm.questions._scales import scale
 from chiasm.worlds.octa import FAMILIES, OctaRequest, OctaWorld, Shot, twin
 
@@ -38,6 +54,17 @@ MEASURED = {
     "extent": ("capillary dropout", "share"),
     "amount": ("microaneurysm", "count"),
 }
+SAID = {
+    "size": ("faz.both", "area"),
+    "shape": ("faz.both", "ratio"),
+    "extent": ("dropout.some", "share"),
+    "amount": ("found.amount", "n"),
+}
+"""Attribute -> the statement that tells it, and the slot of its number."""
+STAGES = ("healthy", "early-npdr", "late-npdr", "pdr")
+ITEM_COLUMNS = (
+    "item_id", "case_id", "patient_id", "program", "form", "language", "style", "reasoning", "key", "trace"
+)  # fmt: skip
 GRADES = ("mild", "moderate", "marked")
 LEAST_SHARE, MOST_SHARE = 0.10, 0.60
 
@@ -48,21 +75,79 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, required=True, help="folder of the results, one file a patient")
+    parser.add_argument("--data", type=Path, help="a data set to take instead of growing eyes")
     parser.add_argument("--share", default="0/1", help="I/N: of N processes this is number I, from 0")
     args = parser.parse_args()
     own, of = (int(n) for n in args.share.split("/"))
     args.out.mkdir(parents=True, exist_ok=True)
-    files = [args.out / f"seed{args.seed}-{k:05d}.json" for k in range(args.cases)]
-    for k in range(own, args.cases, of):
-        if not files[k].exists():
-            partial = files[k].with_suffix(f".{os.getpid()}")
-            partial.write_text(json.dumps(examine(args.seed, k)), encoding="utf-8")
-            partial.rename(files[k])
+    work = of_data(args.data, args.cases) if args.data else of_seed(args.seed, args.cases)
+    for number, (name, results) in enumerate(work):
+        if number % of == own and not (args.out / name).exists():
+            partial = args.out / f"{name}.{os.getpid()}"
+            partial.write_text(json.dumps(results()), encoding="utf-8")
+            partial.rename(args.out / name)
+    files = [args.out / name for name, _ in work]
     missing = sum(not file.exists() for file in files)
     if missing:
-        print(f"{missing} patients are still to come from the other shares; run again for the report")
+        print(f"{missing} of {len(files)} files are still to come from the other shares; run again for the report")
         return
-    sys.exit(report([json.loads(file.read_text(encoding="utf-8")) for file in files]))
+    sys.exit(report([patient for file in files for patient in json.loads(file.read_text(encoding="utf-8"))]))
+
+
+Work = list[tuple[str, Callable[[], list[dict[str, Any]]]]]
+"""Name of a file of results, and what makes them."""
+
+
+def of_seed(seed: int, cases: int) -> Work:
+    """One file for each patient that is grown."""
+    return [(f"seed{seed}-{k:05d}.json", lambda k=k: [examine(seed, k)]) for k in range(cases)]  # type: ignore[misc]
+
+
+def of_data(data: Path, cases: int) -> Work:
+    """One file for each shard, until there are so many patients."""
+    work: Work = []
+    for path in sorted((data / "data").glob("*.parquet")):
+        if cases > 0:
+            cases -= len(set(pq.read_table(path, columns=["case_id"])["case_id"].to_pylist()))
+            work.append((f"{path.stem}.json", lambda path=path: read_shard(path)))  # type: ignore[misc]
+    return work
+
+
+def read_shard(path: Path) -> list[dict[str, Any]]:
+    """What each patient's questions in a shard are worth."""
+    names = [*ITEM_COLUMNS, "level", "question", "views"]
+    by_case: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in pq.read_table(path, columns=names).to_pylist():
+        by_case[row["case_id"]].append(row)
+    return [examine_rows(rows) for rows in by_case.values()]
+
+
+def examine_rows(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The same as `examine`, of stored questions; adjectives are those said of each image, evidence is left to `chiasm check`."""
+    items = [_stored(row) for row in rows]
+    checked = check_items(items)
+    said = [s for item in items if item.program == "explain-stage" for s in item.trace.statements]
+    labels = Counter(f"{slot}={s.slots[slot]}" for s in said for slot in (*ADJECTIVES, "grade") if slot in s.slots)
+    values = {name: [s.slots[slot] for s in said if s.key == key] for name, (key, slot) in SAID.items()}
+    fov = f"{json.loads(rows[0]['views'][0]['attributes'])['fov_mm']:g} mm"
+    return {
+        "kind": "stored",
+        "stages": [stage for s in said for stage in STAGES if s.key.startswith(f"stage.{stage}")],
+        "n_wrong": checked.n_wrong_answers,
+        "problems": [list(problem) for problem in checked.problems],
+        "reasons": {},
+        "labels": labels,
+        "values": values,
+        "items": [_row(item, fov) for item in items],
+    }
+
+
+def _stored(row: dict[str, Any]) -> Item:
+    """The item of a row."""
+    plain = {name: row[name] for name in ITEM_COLUMNS if name not in ("key", "trace")}
+    images = tuple(ImageRef(view_id=view["view_id"], change=view["change"]) for view in row["views"])
+    key, trace = Key.model_validate_json(row["key"]), Trace.model_validate_json(row["trace"])
+    return Item(**plain, stage=row["level"], prompt=row["question"], images=images, key=key, trace=trace)
 
 
 def grown(seed: int, k: int) -> Case:
@@ -131,11 +216,12 @@ def report(patients: list[dict[str, Any]]) -> int:
     print(f"{len(broken)} problems {dict(Counter(rule for _, rule, _ in broken))}")
     for problem in broken[:10]:
         print("  ", *problem)
-    costs = sorted(20e3 * p["cpu_s"] / len(p["items"]) for p in patients)
-    print(f"20 items cost {np.median(costs):.1f} CPU ms (90th percentile {costs[int(0.9 * len(costs))]:.1f})")
+    costs = sorted(20e3 * p["cpu_s"] / len(p["items"]) for p in patients if "cpu_s" in p)
+    if costs:
+        print(f"20 items cost {np.median(costs):.1f} CPU ms (90th percentile {costs[int(0.9 * len(costs))]:.1f})")
     sure = [not broken, _letters(items), _adjectives(patients), _texts(items), _wording(items)]
     _ranges(items)
-    reasons = sum((Counter(p["reasons"]) for p in patients), Counter())
+    reasons: Counter[str] = sum((Counter(p["reasons"]) for p in patients), Counter())
     print("not asked:", ", ".join(f"{reason} {n}" for reason, n in reasons.most_common(12)))
     return 0 if all(sure) else 1
 
@@ -189,7 +275,8 @@ def _texts(items: list[dict[str, Any]]) -> bool:
 
 
 def _wording(items: list[dict[str, Any]]) -> bool:
-    rows = [Worded(*item["worded"]) for item in items if item["program"] not in ("describe", "report")]
+    every = [Worded(*item["worded"]) for item in items if item["program"] not in ("describe", "report")]
+    rows = list({(row.case_id, row.group): row for row in every}.values())  # one of a group and case, to be independent
     judged = text_only(rows, np.random.default_rng(0))
     if not judged:
         print("too few items to judge the wording")

@@ -337,5 +337,5 @@ def _value(text: str) -> float | str:
 
 @pytest.fixture(scope="session")
 def explanations() -> tuple[list[Explanation], ...]:
-    """The four parts of the fixture."""
-    return tuple(read_explanations(f"explanations_{part}.txt") for part in "abcd")
+    """The six parts of the fixture."""
+    return tuple(read_explanations(f"explanations_{part}.txt") for part in "abcdef")

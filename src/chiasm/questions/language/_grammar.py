@@ -39,7 +39,7 @@ class Language:
         data = json.loads(text)
         self.name: str = name
         self.reviewed: bool = data["reviewed"]
-        """Whether a fluent clinician has read the file."""
+        """Whether a fluent speaker has read every form. No file, English included, has been reviewed by a clinician."""
         self.words = Words(
             decimal=data["decimal"],
             numbers=tuple(data["numbers"]),
