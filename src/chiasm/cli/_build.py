@@ -9,6 +9,21 @@ from chiasm.cli._parser import add_command, one_of, positive
 
 WORLDS = ("octa",)
 STAGES = ("healthy", "early-npdr", "late-npdr", "pdr")
+DETAILS = (
+    "The same plan and seed give the same bytes on any number of workers. Stop it or kill it at any moment:\n"
+    "the same command goes on where it stopped. A folder that holds another plan's data is refused.\n\n"
+    "Presets:\n"
+    "  octa-1k      1,000 eyes at 3 mm, an image each, with their vessel graphs\n"
+    "  octa-10k     10,000 images of 5,000 eyes at 3 and 6 mm, with graphs\n"
+    "  octa-100k    100,000 images of 25,000 eyes at 3 and 6 mm, two devices: to train on\n"
+    "  octa-stages  4,000 eyes, larger validation and test splits\n"
+    "  octa-twins   1,000 eyes, each also without its microaneurysms and without its dropout\n\n"
+    "Examples:\n"
+    "  chiasm build octa --n 64 --out out/eyes\n"
+    "  chiasm build octa --preset octa-10k --out out/octa-10k --workers 8\n"
+    "  chiasm build octa --preset octa-100k --n 5000 --set shard_mb=64 --out out/octa-20k\n"
+    "  chiasm build octa --n 500 --stage pdr --fov-mm 6 --seed 7 --set artefacts=0 --out out/pdr"
+)
 
 
 def add(commands: Any) -> None:
@@ -18,21 +33,7 @@ def add(commands: Any) -> None:
         "build",
         run,
         summary="Build a data set: cases with truth, questions, reasoning; Parquet that `datasets` opens.",
-        details=(
-            "The same plan and seed give the same bytes on any number of workers. Stop it or kill it at any moment:\n"
-            "the same command goes on where it stopped. A folder that holds another plan's data is refused.\n\n"
-            "Presets:\n"
-            "  octa-1k      1,000 eyes at 3 mm, an image each, with their vessel graphs\n"
-            "  octa-10k     10,000 images of 5,000 eyes at 3 and 6 mm, with graphs\n"
-            "  octa-100k    100,000 images of 25,000 eyes at 3 and 6 mm, two devices: to train on\n"
-            "  octa-stages  4,000 eyes, larger validation and test splits\n"
-            "  octa-twins   1,000 eyes, each also without its microaneurysms and without its dropout\n\n"
-            "Examples:\n"
-            "  chiasm build octa --n 64 --out out/eyes\n"
-            "  chiasm build octa --preset octa-10k --out out/octa-10k --workers 8\n"
-            "  chiasm build octa --preset octa-100k --n 5000 --set shard_mb=64 --out out/octa-20k\n"
-            "  chiasm build octa --n 500 --stage pdr --fov-mm 6 --seed 7 --set artefacts=0 --out out/pdr"
-        ),
+        details=DETAILS,
     )
     parser.add_argument(
         "world", type=one_of("world", WORLDS), metavar="WORLD", help=f"what to generate: {', '.join(WORLDS)}"
