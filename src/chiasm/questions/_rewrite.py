@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -53,7 +54,7 @@ class Thrown(NamedTuple):
 
     item_id: str
     reason: str
-    """"claims differ", "cannot be read", "empty" or "server"."""
+    """"claims differ", "cannot be read", "holds a tag", "empty" or "server"."""
     detail: str
 
 
@@ -156,6 +157,8 @@ def _fault(text: str, new: str) -> tuple[str, str]:
     """Why a paraphrase is thrown away, and in what it differs; two empty texts where it is kept."""
     if not new:
         return "empty", ""
+    if tag := re.search(r"</?[a-z_]+ ?/?>", new, re.IGNORECASE):  # it would end the reasoning, or answer in its midst
+        return "holds a tag", tag.group()
     if (theirs := claims(new)).unread:
         return "cannot be read", theirs.unread[0]
     other = differing(claims(text), theirs)
