@@ -49,7 +49,8 @@ def main() -> None:
             apply_pathology(anatomy, pathology)
             disease.append(time.process_time() - start)
         n = float(np.median(edges))
-        print(f"\n{fov_mm:g} mm: grown with flow and graph {np.median(totals):.3f} s, disease {np.median(disease):.3f} s; "
+        print(f"\n{fov_mm:g} mm: grown with flow and graph {np.median(totals):.3f} s, disease {np.median(disease):.3f} s, "
+              f"both {np.median(np.add(totals, disease)):.3f} s; "
               f"{n:.0f} edges, {1e6 * float(np.median(totals)) / n:.1f} us per edge")  # fmt: skip
         print(
             "  "

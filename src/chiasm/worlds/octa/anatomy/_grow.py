@@ -76,15 +76,8 @@ def grow(params: AnatomyParams) -> Anatomy:
 
     Capillary layers: one superficial sheet (SVC) and two deep ones (ICP, DCP).
     """
-    box = _perfused_box(params)
-    forest, depth = layer_forest(_clip(grow_forest(params), box), params.growth_seed)
-    network = Network.empty()
-    inside = _in_box(forest.pos_um, box)
-    _add_trees(network, forest, depth, inside)
-    sheets = grow_bed(params, box, forest)
-    first = [_add_sheet(network, params, plan, sheet) for plan, sheet in zip(SHEETS, sheets, strict=True)]
-    _link(network, params, forest, inside, sheets, first)
-    arrays, flow = _perfuse(*tidy(network.arrays()))
+    arrays, sheets = _put_together(params)
+    arrays, flow = _perfuse(*tidy(arrays))
     graph = _to_graph(params, arrays, flow)
     tissue = {
         plan.layer: CellMap(_to_field(params, s.points_um), s.label, s.area_um2)
@@ -95,6 +88,19 @@ def grow(params: AnatomyParams) -> Anatomy:
         graph.position_um.astype(np.float64), graph.edges, cells, sheets[0].label, graph.layer == Layer.SVC
     )
     return Anatomy(params, graph, params.fovea_um, outline, tissue, cells)
+
+
+def _put_together(params: AnatomyParams) -> tuple[Arrays, list[Sheet]]:
+    """Trees, sheets and their joints, before anything is taken away."""
+    box = _perfused_box(params)
+    forest, depth = layer_forest(_clip(grow_forest(params), box), params.growth_seed)
+    network = Network.empty()
+    inside = _in_box(forest.pos_um, box)
+    _add_trees(network, forest, depth, inside)
+    sheets = grow_bed(params, box, forest)
+    first = [_add_sheet(network, params, plan, sheet) for plan, sheet in zip(SHEETS, sheets, strict=True)]
+    _link(network, params, forest, inside, sheets, first)
+    return network.arrays(), sheets
 
 
 def _perfuse(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, Flow]:
