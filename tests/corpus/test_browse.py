@@ -149,25 +149,26 @@ def test_other_columns_are_refused(tmp_path):
 
 @pytest.mark.slow
 def test_a_hundred_thousand_rows_are_browsed_without_lag(data, tmp_path):
+    """In CPU seconds of the server, which on an idle machine are the waiting."""
     from fastapi.testclient import TestClient
 
-    (tmp_path / "data").mkdir()
     table = pq.read_table(data / "data/train-00000.parquet")
     many = pa.concat_tables([table] * -(-100_000 // len(table)))
     pq.write_table(many, tmp_path / "train.parquet", row_group_size=100)
-    start = time.perf_counter()
+    start = time.process_time()
     client = TestClient(browse_app(tmp_path, hosts=("testserver",)))
-    opened = time.perf_counter() - start
+    opened = time.process_time() - start
     rng = np.random.default_rng(0)
     client.get("/?stage=pdr&finding=capillary+dropout")
-    times = []
+    spent = []
     for number in rng.integers(0, len(many), 30).tolist():
         for path in (f"/item/{number}?stage=pdr", f"/image/{number}/0", f"/?program=explain&page={number // 400}"):
-            start = time.perf_counter()
+            start = time.process_time()
             assert client.get(path).status_code == 200
-            times.append(time.perf_counter() - start)
-    assert opened < 60
-    assert np.percentile(times, 95) < 0.3
+            spent.append(time.process_time() - start)
+    told = f"opened in {opened:.1f} s; 95 % of pages, items and pictures within {np.percentile(spent, 95):.3f} s"
+    assert opened < 20, told
+    assert np.percentile(spent, 95) < 0.2, told
 
 
 @pytest.fixture(scope="module")
