@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from fake_world import fake_plan, open_fake
 from PIL import Image
+from pydantic import TypeAdapter
 
 from chiasm.case import counts_to_mask, text_to_counts
 from chiasm.corpus import EXPORTS, BuildOptions, build, export
@@ -58,11 +59,15 @@ def test_llava_keeps_ids_and_words(data, tmp_path):
     assert first[1]["value"].startswith("<think>")
 
 
-def test_openai_lines_hold_the_picture_itself(data, tmp_path):
+def test_openai_lines_are_its_clients_messages_and_hold_the_picture_itself(data, tmp_path):
+    chat = pytest.importorskip("openai.types.chat")
+    known = TypeAdapter(list[chat.ChatCompletionMessageParam])
     export(data, tmp_path / "out", "openai")
     lines = (tmp_path / "out/train.jsonl").read_text().splitlines()
     for line, row in zip(lines, rows(data), strict=True):
-        part = json.loads(line)["messages"][0]["content"][0]
+        messages = json.loads(line)["messages"]
+        known.validate_python(messages)
+        part = messages[0]["content"][0]
         encoded = part["image_url"]["url"].removeprefix("data:image/png;base64,")
         assert base64.b64decode(encoded) == row["images"][0]["bytes"]
 
@@ -101,6 +106,16 @@ def test_webdataset_tars_hold_every_sample_whole(data, tmp_path):
             assert row["messages"]
             seen += 1
     assert seen == result.rows == len(rows(data)) + len(rows(data, "test"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # webdataset leaves the last tar open
+def test_webdataset_reads_its_tars(data, tmp_path):
+    webdataset = pytest.importorskip("webdataset")
+    export(data, tmp_path / "out", "webdataset")
+    samples = list(webdataset.WebDataset(str(tmp_path / "out/train-00000.tar"), shardshuffle=False).decode("pil"))
+    for sample, row in zip(samples, rows(data), strict=True):
+        assert sample["json"]["item_id"] == row["item_id"]
+        assert sample["0.png"].size == (48, 48)
 
 
 def test_only_an_empty_folder_is_filled(data, tmp_path):
