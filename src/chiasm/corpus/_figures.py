@@ -69,6 +69,7 @@ def _questions(figure: Any, found: Statistics) -> None:
         values = np.array([counts[name] for name in names], dtype=float)
         axes.barh(names, values, left=base, label=split, color=_COLOURS[i % len(_COLOURS)])
         base += values
+    axes.margins(y=0.01)
     axes.invert_yaxis()
     axes.set_xlabel("questions")
     axes.tick_params(axis="y", labelsize=7)
