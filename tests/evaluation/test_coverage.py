@@ -20,8 +20,8 @@ def coverage(draw: Draw, truth: float, n: int) -> float:
     """Share of simulations whose 95 % interval holds the truth."""
     held = 0
     for k in range(n):
-        estimate = draw(np.random.default_rng([20240, k]))
-        held += estimate.lo - 1e-12 <= truth <= estimate.hi + 1e-12
+        low, high = draw(np.random.default_rng([20240, k])).interval()
+        held += low - 1e-12 <= truth <= high + 1e-12
     return held / n
 
 
@@ -155,8 +155,8 @@ def test_full_auc(m: int, n: int, area: float, record_property: Callable[[str, o
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("m", "n"), [(15, 80), (18, 45), (40, 40)])
-@pytest.mark.parametrize("area", [0.75, 0.85, 0.9, 0.95])
+@pytest.mark.parametrize(("m", "n"), [(15, 80), (40, 40)])
+@pytest.mark.parametrize("area", [0.75, 0.85, 0.95])
 @pytest.mark.parametrize("kind", TAILS)
 def test_full_auc_of_other_shapes(kind: str, m: int, n: int, area: float) -> None:
     found = coverage(tailed(kind, m, n, area), area, 2000)

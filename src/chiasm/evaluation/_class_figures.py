@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from chiasm.evaluation.metrics import (
 )
 from chiasm.evaluation.statistics import Estimate, auc, kappa
 
-SPECIFICITY = 0.9
+SPECIFICITY: Final = 0.9
+FEWEST: Final = 10
+"""Items below which no threshold is chosen and no calibration computed."""
 
 
 def class_figures(
-    marked: Sequence[Marked], patients: list[str], rng: np.random.Generator, *, brief: bool
+    marked: Sequence[Marked], patients: list[str], rng: np.random.Generator, *, brief: bool, resample: bool
 ) -> Iterator[tuple[str, Estimate]]:
     """Balanced accuracy and its parts; AUC, calibration and abstention from probabilities; kappa where ordered.
 
@@ -30,6 +33,7 @@ def class_figures(
         patients: Of each item.
         rng: For bootstraps.
         brief: Only balanced accuracy and AUC.
+        resample: Whether to add the figures of probabilities, most of which need a bootstrap.
     """
     names = tuple(dict.fromkeys(name for m in marked for name in m.item.classes))
     answers = ClassAnswers(
@@ -48,7 +52,7 @@ def class_figures(
         yield f"f1[{figures.name}]", figures.f1
     if all(m.item.ordinal for m in marked):
         yield "quadratic_kappa", _kappa(marked, names, patients)
-    if known:
+    if known and resample:
         yield from _probability_figures(marked, names, patients, rng)
 
 
@@ -85,7 +89,7 @@ def _probability_figures(
         for name in names:
             if any(m.item.truth == name for m in marked) and any(m.item.truth != name for m in marked):
                 yield f"auc[{name}]", auc_of(marked, patients, name)
-    else:
+    elif len(marked) >= FEWEST:
         scores = [positive_score(m, names[1]) for m in marked]
         truth = [m.item.truth == names[1] for m in marked]
         figure = sensitivity_at_specificity(truth, scores, specificity=SPECIFICITY, rng=rng, clusters=patients)
@@ -93,7 +97,7 @@ def _probability_figures(
         if all(m.probabilities is None or _is_distribution(m.probabilities.values()) for m in marked):
             yield "brier", brier([min(max(s, 0.0), 1.0) for s in scores], truth, clusters=patients)
     sure = [confidence(m) for m in marked]
-    if not all(map(math.isnan, sure)):
+    if len(marked) >= FEWEST and not all(map(math.isnan, sure)):
         right = [m.tolerant.exact for m in marked]
         yield "calibration_error", expected_calibration_error(sure, right, rng=rng, clusters=patients)
         yield "area_under_risk_coverage", area_under_risk_coverage(sure, right, clusters=patients)

@@ -170,8 +170,12 @@ def examine(models: Sequence[Model], exam: Exam, options: EvaluationOptions, cac
         for name, replies in _baselines(exam, options, cache).items():
             if any(r.text is not None for r in replies):
                 marks[name] = mark_all(exam.items, replies)
-    rows = [row for name, marked in marks.items() for row in _rows(name, exam.name, marked, options, name in answers)]
     names = tuple(m.name for m in models)
+    rows = [
+        row
+        for name, marked in marks.items()
+        for row in _rows(name, exam.name, marked, options, name in answers, name in names)
+    ]
     wanted = [(a, b) for i, a in enumerate(names) for b in (*names[i + 1 :], *(c for c in marks if c not in names))]
     wanted = [(a, b) for a, b in wanted if not _of_another(b, a, names)]
     rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(3,)))
@@ -257,7 +261,9 @@ def _baselines(exam: Exam, options: EvaluationOptions, cache: AnswerCache | None
     return found
 
 
-def _rows(name: str, data: str, marked: Sequence[Marked], options: EvaluationOptions, asked: bool) -> list[Row]:
+def _rows(
+    name: str, data: str, marked: Sequence[Marked], options: EvaluationOptions, asked: bool, is_model: bool
+) -> list[Row]:
     """Rows of every cell; a baseline that does not apply to a cell's items (`asked` False) has none there."""
     rows = []
     for number, cell in enumerate(cells(marked)):
@@ -265,7 +271,7 @@ def _rows(name: str, data: str, marked: Sequence[Marked], options: EvaluationOpt
         if not asked and share < options.completeness:
             continue
         rng = np.random.default_rng(np.random.SeedSequence(options.seed, spawn_key=(4, number)))
-        for metric, estimate in figures_of_cell(cell, rng):
+        for metric, estimate in figures_of_cell(cell, rng, resample=is_model):
             rows.append(to_row(name, data, cell, metric, estimate, options.completeness))
     return rows
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.evaluation._claims import claim_figures
-from chiasm.evaluation._class_figures import class_figures
+from chiasm.evaluation._class_figures import FEWEST, class_figures
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation.metrics import ClassAnswers, ImageBoxes, average_precision_estimate
 from chiasm.evaluation.statistics import Estimate, mean_quantity, mean_score, proportion
@@ -66,7 +66,10 @@ class Cell:
 
 
 def cells(marked: Sequence[Marked]) -> list[Cell]:
-    """Whole tasks first, then their fields of view, then subgroups, then levels and answer types over all tasks."""
+    """Whole tasks first, then their fields of view, then subgroups, then levels and answer types over all tasks.
+
+    A subgroup of fewer than `FEWEST` items has no cell: its figures mean nothing, and there would be thousands.
+    """
     out: list[Cell] = []
     tasks = list(dict.fromkeys(m.item.task for m in marked))
     for task in tasks:
@@ -84,15 +87,22 @@ def cells(marked: Sequence[Marked]) -> list[Cell]:
     return out
 
 
-def figures_of_cell(cell: Cell, rng: np.random.Generator) -> Iterator[tuple[str, Estimate]]:
-    """Every (metric, estimate) of a cell; a subgroup or level gets only its main ones."""
+def figures_of_cell(cell: Cell, rng: np.random.Generator, *, resample: bool = True) -> Iterator[tuple[str, Estimate]]:
+    """Every (metric, estimate) of a cell; a subgroup or level gets only its main ones.
+
+    Args:
+        cell: Marked items.
+        rng: For bootstraps.
+        resample: Whether to compute what needs many samples (calibration, a chosen threshold, average precision) and what is
+            told of words: for models, not for what they are compared with.
+    """
     marked, patients = cell.marked, cell.patients()
     strict = np.array([m.strict.exact for m in marked])
     tolerant = np.array([m.tolerant.exact for m in marked])
     yield "accuracy", proportion(tolerant, clusters=patients)
     yield "score", mean_score([m.tolerant.graded for m in marked], clusters=patients)
     if _one_task(cell) and _same_classes(marked):
-        yield from class_figures(marked, patients, rng, brief=cell.group != "all")
+        yield from class_figures(marked, patients, rng, brief=cell.group != "all", resample=resample)
     if cell.group != "all":
         return
     yield "accuracy_strict", proportion(strict, clusters=patients)
@@ -101,7 +111,10 @@ def figures_of_cell(cell: Cell, rng: np.random.Generator) -> Iterator[tuple[str,
     if any(m.abstained for m in marked):
         yield "abstained", proportion(_readable(marked, lambda m: m.abstained), clusters=patients)
     if _one_task(cell):
-        yield from _by_kind(marked, patients, rng)
+        yield from _by_kind(marked, patients)
+        if resample:
+            yield from claim_figures(marked)
+            yield from _of_boxes(marked, patients, rng)
 
 
 def main_metric(marked: Sequence[Marked]) -> str:
@@ -152,7 +165,8 @@ def _subgroups(task: str, fov_mm: float | None, part: list[Marked]) -> Iterator[
             continue
         for value in values:
             chosen = tuple(m for m in part if m.item.groups.get(name) == value)
-            yield Cell(task=task, fov_mm=fov_mm, group=f"{name} {value}", marked=chosen)
+            if len(chosen) >= FEWEST:
+                yield Cell(task=task, fov_mm=fov_mm, group=f"{name} {value}", marked=chosen)
 
 
 def _levels(marked: Sequence[Marked]) -> Iterator[Cell]:
@@ -177,20 +191,25 @@ def _readable(marked: Sequence[Marked], of: Callable[[Marked], bool]) -> NDArray
     return np.array([float(of(m)) if m.scored else math.nan for m in marked])
 
 
-def _by_kind(marked: Sequence[Marked], patients: list[str], rng: np.random.Generator) -> Iterator[tuple[str, Estimate]]:
-    yield from claim_figures(marked)
+def _by_kind(marked: Sequence[Marked], patients: list[str]) -> Iterator[tuple[str, Estimate]]:
     kinds = {m.item.key.expects for m in marked}
     if kinds == {"number"} or kinds == {"count"}:
         yield "mean_relative_accuracy", mean_score([_mra(m) for m in marked], clusters=patients)
         errors = [_error(m) for m in marked]
         yield "absolute_error", mean_quantity([abs(e) for e in errors], clusters=patients)
         yield "bias", mean_quantity(errors, clusters=patients)
-    if kinds == {"boxes"}:
-        boxes = [_image_boxes(m) for m in marked if m.scored]
-        owners = [p for p, m in zip(patients, marked, strict=True) if m.scored]
-        if any(b.truth for b in boxes):
-            yield "ap50", average_precision_estimate(boxes, rng=rng, thresholds=(0.5,), clusters=owners)
-            yield "ap", average_precision_estimate(boxes, rng=rng, clusters=owners)
+
+
+def _of_boxes(
+    marked: Sequence[Marked], patients: list[str], rng: np.random.Generator
+) -> Iterator[tuple[str, Estimate]]:
+    if {m.item.key.expects for m in marked} != {"boxes"}:
+        return
+    boxes = [_image_boxes(m) for m in marked if m.scored]
+    owners = [p for p, m in zip(patients, marked, strict=True) if m.scored]
+    if any(b.truth for b in boxes):
+        yield "ap50", average_precision_estimate(boxes, rng=rng, thresholds=(0.5,), clusters=owners)
+        yield "ap", average_precision_estimate(boxes, rng=rng, clusters=owners)
 
 
 def _mra(m: Marked) -> float:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
 
 from chiasm.evaluation._asking import Answers
+from chiasm.evaluation._class_figures import FEWEST
 from chiasm.evaluation._comparisons import Pair
 from chiasm.evaluation._figures import main_metric
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation._question import Exam
 from chiasm.evaluation._settings import EvaluationOptions
 
-FEW: Final = 10
-"""Items of a task below which none of its figures means much."""
 _SHOWN = 5
 
 
@@ -98,7 +96,7 @@ def _small(data: str, marked: Sequence[Marked]) -> list[str]:
     tasks: dict[str, list[Marked]] = {}
     for m in marked:
         tasks.setdefault(m.item.task, []).append(m)
-    few = [f"{task}: {len(own)} items only" for task, own in tasks.items() if len(own) < FEW]
+    few = [f"{task}: {len(own)} items only" for task, own in tasks.items() if len(own) < FEWEST]
     single = []
     for task, own in tasks.items():
         truths = {m.item.truth for m in own}

@@ -8,10 +8,9 @@ from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import t
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, undefined
+from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, two_sided, undefined
 
 Weights = Literal["quadratic", "linear", "none"]
 _ADDED: Final = 2.0
@@ -108,7 +107,7 @@ def _limits(
     error = math.sqrt(square) / n / (3 * root**2)
 
     def limits(level: float) -> tuple[float, float]:
-        half = float(t.ppf((1 + level) / 2, g - 1)) * error
+        half = two_sided(level, g - 1) * error
         # the two observations can move the interval off the value at perfect agreement, or at a level near zero
         return max(-1.0, min(value, 1 - (root + half) ** 3)), max(value, 1 - max(root - half, 0.0) ** 3)
 

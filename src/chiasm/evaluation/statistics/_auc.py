@@ -11,7 +11,7 @@ with Newcombe's V for as many positive and negative patients. The ratio r is DeL
 part of it is drawn towards 0.9 with the weight of a quarter of a patient, against the patients of that class that take part
 in a misordered pair: at an AUC of one nothing is known, and the model stands.
 
-The two sides differ by g = |2 AUC - 1|. Towards one half r is at least 1.4 g: a sample that happens to hold no outlier shows
+The two sides differ by g = |2 AUC - 1|. Towards one half r is at least 1.6 g: a sample that happens to hold no outlier shows
 neither a low AUC nor a large variance, so that its own variance cannot be trusted on this side. Towards the nearer end, where
 few samples can err on the other side, z is shorter by a tenth of sqrt(g). The constants were chosen by simulation over eight score
 distributions and six sample sizes; `tests/evaluation/test_coverage.py` holds the proof on other draws.
@@ -26,14 +26,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.stats import norm, rankdata
+from scipy.stats import rankdata
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, cluster_index, undefined
+from chiasm.evaluation.statistics._estimate import Clusters, Estimate, cluster_index, two_sided, undefined
 
 _PRIOR = 0.25
 _PRIOR_RATIO = 0.9
-_FLOOR = 1.4
+_FLOOR = 1.6
 _SHORTER = 0.1
 
 
@@ -76,7 +76,7 @@ def auc(
     towards_half, towards_end = max(ratio, _FLOOR * g), ratio
 
     def limits(level: float) -> tuple[float, float]:
-        q = float(norm.ppf((1 + level) / 2))
+        q = two_sided(level)
         inner = (q, towards_half)
         outer = (q * (1 - _SHORTER * math.sqrt(g)), towards_end)
         below, above = (inner, outer) if area >= 0.5 else (outer, inner)

@@ -17,10 +17,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta, norm, t
+from scipy.special import betaincinv
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import LEVEL, Clusters, Estimate, cluster_index, undefined
+from chiasm.evaluation.statistics._estimate import LEVEL, Clusters, Estimate, cluster_index, two_sided, undefined
 
 _PRIOR = 2.0
 
@@ -34,7 +34,7 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
     if not n > 0 or not 0 <= successes <= n:
         msg = f"wilson needs 0 <= successes <= n and n > 0, got {successes} of {n}"
         raise InvalidInput(msg)
-    share, q = successes / n, float(norm.ppf((1 + level) / 2))
+    share, q = successes / n, two_sided(level)
     centre = (share + q * q / (2 * n)) / (1 + q * q / n)
     half = q / (1 + q * q / n) * math.sqrt(share * (1 - share) / n + q * q / (4 * n * n))
     # at 0 and 1 the limit equals the value exactly; rounding must not push it past
@@ -52,8 +52,8 @@ def jeffreys(successes: float, n: float, level: float = LEVEL) -> tuple[float, f
         raise InvalidInput(msg)
     tail = (1 - level) / 2
     a, b = successes + 0.5, n - successes + 0.5
-    lo = 0.0 if successes == 0 else float(beta.ppf(tail, a, b))
-    hi = 1.0 if successes == n else float(beta.ppf(1 - tail, a, b))
+    lo = 0.0 if successes == 0 else float(betaincinv(a, b, tail))
+    hi = 1.0 if successes == n else float(betaincinv(a, b, 1 - tail))
     # at a low level the prior's pull can leave the share itself outside
     return min(lo, successes / n), max(hi, successes / n)
 
@@ -121,7 +121,7 @@ def _bounded_mean(
     def limits(level: float) -> tuple[float, float]:
         n_known = n_effective
         if not binary_alone and n_clusters > 1:
-            n_known *= float(norm.ppf((1 + level) / 2) / t.ppf((1 + level) / 2, n_clusters - 1)) ** 2
+            n_known *= (two_sided(level) / two_sided(level, n_clusters - 1)) ** 2
         a, b = interval(mean * n_known, n_known, level)
         return low + a * (high - low), low + b * (high - low)
 
@@ -165,7 +165,7 @@ def mean_quantity(values: Sequence[float] | NDArray[np.float64], *, clusters: Cl
     error = math.sqrt(n_clusters / (n_clusters - 1) * float((sums**2).sum()))
 
     def limits(level: float) -> tuple[float, float]:
-        q = float(t.ppf((1 + level) / 2, n_clusters - 1))
+        q = two_sided(level, n_clusters - 1)
         return mean - q * error, mean + q * error
 
     return Estimate(

@@ -13,10 +13,10 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.stats import norm
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, undefined
+from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, two_sided, undefined
 
 Statistic = Callable[[NDArray[np.intp]], float]
 """From the positions of the chosen items (with repeats in a bootstrap sample) to the figure; NaN where undefined."""
@@ -94,9 +94,11 @@ def bootstrap(
         return base
     chosen = np.flatnonzero(kept)
     codes, members = np.unique(base.clusters[chosen], return_inverse=True)
-    groups = [chosen[members == g] for g in range(len(codes))]
-    draws = rng.integers(len(groups), size=(n_samples, len(groups)))
-    replicates = np.array([statistic(np.concatenate([groups[i] for i in draw])) for draw in draws])
+    ordered = chosen[np.argsort(members, kind="stable")]
+    sizes = np.bincount(members)
+    starts = np.cumsum(sizes) - sizes
+    draws = rng.integers(len(codes), size=(n_samples, len(codes)))
+    replicates = np.array([statistic(ordered[_runs(starts[d], sizes[d])]) for d in draws])
     fine = np.sort(replicates[np.isfinite(replicates)])
     if len(fine) < n_samples // 2:
         return undefined("the figure is undefined in most bootstrap samples", base.clusters, n=base.n)
@@ -127,18 +129,24 @@ def bootstrap(
     )
 
 
+def _runs(starts: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
+    """The places start, start + 1 ... of each run, one run after the other."""
+    ends = np.cumsum(sizes)
+    return np.asarray(np.repeat(starts - (ends - sizes), sizes) + np.arange(ends[-1]), dtype=np.intp)
+
+
 def _on_scale(value: float, error: float, df: int, scale: Scale) -> Limits:
     if scale == "identity":
         return lambda level: (
-            value - float(t.ppf((1 + level) / 2, df)) * error,
-            value + float(t.ppf((1 + level) / 2, df)) * error,
+            value - two_sided(level, df) * error,
+            value + two_sided(level, df) * error,
         )
     if not 0 < value < 1:
         return lambda _: (value, value)
     centre, slope = math.log(value / (1 - value)), value * (1 - value)
 
     def limits(level: float) -> tuple[float, float]:
-        half = float(t.ppf((1 + level) / 2, df)) * error / slope
+        half = two_sided(level, df) * error / slope
         return 0.5 * (1 + math.tanh((centre - half) / 2)), 0.5 * (1 + math.tanh((centre + half) / 2))
 
     return limits
