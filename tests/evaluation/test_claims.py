@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tests.evaluation.exams import stage
 
+import chiasm
 from chiasm.evaluation import ExamItem, Reply
-from chiasm.evaluation._claims import chain, chain_table, claim_figures, implied_stage
+from chiasm.evaluation._claims import HELD_OUT, chain, chain_table, claim_figures, implied_stage
 from chiasm.evaluation._marking import Marked, mark
 from chiasm.questions import Statement, Step, Trace
 from chiasm.questions.reading import claims
@@ -128,3 +130,18 @@ def test_items_without_facts_or_words_are_left_out(item: ExamItem) -> None:
     assert chain(said(replace(item, trace_json=""), GOOD)) is None
     assert chain_table([]) == []
     assert json.loads(item.trace_json)["steps"]
+
+
+def test_the_held_out_metric_is_out_of_reach_of_training_and_says_so(item: ExamItem) -> None:
+    rooms = ("case", "measure", "worlds", "sources", "models", "questions", "corpus", "training")
+    root = Path(chiasm.__file__).parent
+    files = [f for room in rooms for f in (root / room).rglob("*.py")]
+    assert len(files) > 100
+    for file in files:
+        text = file.read_text(encoding="utf-8")
+        assert "chiasm.evaluation" not in text, file
+        for name in (HELD_OUT, "stage_agrees", "implied_stage"):
+            assert name not in text, f"{file} knows {name}"
+    found = dict(claim_figures([said(item, GOOD)]))
+    assert "never a training reward" in found[HELD_OUT].note
+    assert found[HELD_OUT].value == 1

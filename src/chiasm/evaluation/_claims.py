@@ -22,6 +22,9 @@ from chiasm.questions import FactClaim, Trace, language, reasoning_of
 from chiasm.questions.reading import Claim, Judged, claims, judge_text
 
 Eye = Literal["OD", "OS", "unknown", "none"]
+HELD_OUT: Final = "stage_finding_consistency"
+"""The metric that is never a reward: it lives here, where no training code may import from, so that a model trained on the
+scorers of `chiasm.questions` can still be caught at saying what scores well instead of what it sees."""
 FEWEST: Final = 4
 """Facts that an item must have for its claims to be judged; a reasoning of one sentence has no precision."""
 
@@ -115,11 +118,12 @@ def claim_figures(marked: Sequence[Marked]) -> Iterator[tuple[str, Estimate]]:
         ("claim_precision", told),
         ("claim_recall", core),
         ("hallucinating_share", invented),
-        ("stage_finding_consistency", [u for u in agreeing if not math.isnan(u[1])]),
+        (HELD_OUT, [u for u in agreeing if not math.isnan(u[1])]),
     ):
         if units:
             estimate = proportion([hit for _, hit in units], clusters=[patient for patient, _ in units])
-            yield name, replace(estimate, n_unscored=unscored)
+            note = "kept apart: never a training reward" if name == HELD_OUT else estimate.note
+            yield name, replace(estimate, n_unscored=unscored, note=note)
 
 
 def judge_item(m: Marked) -> Judged | None:

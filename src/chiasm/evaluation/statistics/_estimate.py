@@ -233,7 +233,7 @@ def _invert(limits: Limits) -> float:
         lo, hi = limits(level)
         return lo <= 0 <= hi
 
-    narrow, wide = 1e-9, 1 - 1e-12
+    narrow, wide = 1e-6, 1 - 1e-12  # nearer to 0 the quantiles lose their precision
     if holds(narrow):
         return 1.0
     if not holds(wide):
