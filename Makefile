@@ -34,8 +34,15 @@ test-slow: $(VENV)/ready ## statistical, fault and cluster tests (about an hour)
 test-web: $(VENV)/ready ## pages in headless Chromium (Debian: apt-get install chromium)
 	$(BIN)/python -m pytest -q -m web
 
-test-external: $(VENV)/ready .venv-llamafactory/ready ## other projects' tools, each in an environment of its own
-	CHIASM_LLAMAFACTORY_PYTHON=$(CURDIR)/.venv-llamafactory/bin/python $(BIN)/python -m pytest -q -m external
+test-external: $(VENV)/ready .venv-llamafactory/ready .venv-lmms/ready ## other projects' tools, each in an environment of its own
+	CHIASM_LMMS_PYTHON=$(CURDIR)/.venv-lmms/bin/python CHIASM_LLAMAFACTORY_PYTHON=$(CURDIR)/.venv-llamafactory/bin/python $(BIN)/python -m pytest -q -m external
+
+# lmms-eval 0.7.3 asks for a torchvision that a CPU torch from another index breaks, and runs without; its filelock is older.
+.venv-lmms/ready: constraints.txt pyproject.toml
+	$(PYTHON) -m venv .venv-lmms
+	.venv-lmms/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt lmms-eval "filelock<4" -e .
+	.venv-lmms/bin/python -m pip uninstall --quiet --yes torchvision
+	touch $@
 
 # Where torch is a CPU build, torchvision and the compiled part of torchaudio, which the registry has for CUDA only, cannot be
 # loaded; LLaMA-Factory's reader of data needs neither.

@@ -13,6 +13,7 @@ from chiasm.evaluation._question import Exam
 from chiasm.evaluation._settings import EvaluationOptions
 
 _SHOWN = 5
+_WORST = 2
 
 
 def warnings_of(
@@ -71,7 +72,9 @@ def _not_beaten(name: str, pairs: Sequence[Pair]) -> list[str]:
         if lost:
             short = control.removeprefix(name + " ")
             head = f"{own[0].data}: {name} does not beat {short} on {len(lost)} of {len(own)} figures"
-            out.append(f"{head}: {_listed([_difference(p) for p in lost])}")
+            telling = [p for p in lost if p.n >= FEWEST] or lost
+            shown = "; ".join(_difference(p) for p in telling[:_WORST])
+            out.append(f"{head}{', worst' if len(lost) > _WORST else ''}: {shown}")
     return out
 
 

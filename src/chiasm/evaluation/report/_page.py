@@ -66,7 +66,11 @@ def render_report(evaluation: Evaluation) -> str:
     return template.render(
         about=evaluation.about,
         options=evaluation.options,
-        warnings=evaluation.warnings,
+        warnings=[
+            (o.exam.name, [w.removeprefix(f"{o.exam.name}: ") for w in o.warnings])
+            for o in evaluation.outcomes
+            if o.warnings
+        ],
         outcomes=[_outcome(o, evaluation) for o in evaluation.outcomes],
     )
 

@@ -13,7 +13,8 @@ in a misordered pair: at an AUC of one nothing is known, and the model stands.
 
 The two sides differ by g = |2 AUC - 1|. Towards one half r is at least 1.6 g: a sample that happens to hold no outlier shows
 neither a low AUC nor a large variance, so that its own variance cannot be trusted on this side. Towards the nearer end, where
-few samples can err on the other side, z is shorter by a tenth of sqrt(g). The constants were chosen by simulation over eight score
+few samples can err on the other side, z is shorter by a tenth of sqrt(g). Paired differences use neither: what a sample hides, it
+hides from both models. The constants were chosen by simulation over eight score
 distributions and six sample sizes; `tests/evaluation/test_coverage.py` holds the proof on other draws.
 """
 
@@ -35,6 +36,7 @@ _PRIOR = 0.25
 _PRIOR_RATIO = 0.9
 _FLOOR = 1.6
 _SHORTER = 0.1
+_PAIRED_FLOOR = 1.0
 
 
 def auc(
@@ -82,12 +84,18 @@ def auc(
         below, above = (inner, outer) if area >= 0.5 else (outer, inner)
         return _solve(area, *below, base, 0.0), _solve(area, *above, base, 1.0)
 
+    def paired_limits(level: float) -> tuple[float, float]:
+        q, half_floor = two_sided(level), max(ratio, _PAIRED_FLOOR * g)
+        below, above = (half_floor, ratio) if area >= 0.5 else (ratio, half_floor)
+        return _solve(area, q, below, base, 0.0), _solve(area, q, above, base, 1.0)
+
     return Estimate(
         value=area,
         n=m + n,
         n_unscored=int((~kept).sum()),
         n_clusters=len(np.unique(index[kept])),
         limits=limits,
+        paired_limits=paired_limits,
         effect=effect,
         clusters=index,
         method="score interval, Newcombe's variance scaled to clustered DeLong's",

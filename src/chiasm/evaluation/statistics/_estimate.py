@@ -41,6 +41,8 @@ class Estimate:
             the variance. Zero for unscored items.
         clusters: (N,) patient of each item, as an index.
         method: How the interval was made.
+        paired_limits: The same for a difference over the same items, where what one sample may hide, it hides from both; None:
+            as `limits`.
         note: What the reader must know: why undefined, why wide.
     """
 
@@ -53,6 +55,7 @@ class Estimate:
     clusters: NDArray[np.intp]
     method: str
     note: str = ""
+    paired_limits: Limits | None = None
 
     @property
     def defined(self) -> bool:
@@ -207,7 +210,7 @@ def difference(a: Estimate, b: Estimate) -> Difference:
     delta = a.value - b.value
 
     def limits(level: float) -> tuple[float, float]:
-        (la, ua), (lb, ub) = a.interval(level), b.interval(level)
+        (la, ua), (lb, ub) = (e.limits(level) if e.paired_limits is None else e.paired_limits(level) for e in (a, b))
         down, up = (a.value - la, ub - b.value), (ua - a.value, b.value - lb)
         below = _root(down[0] ** 2 + down[1] ** 2 - 2 * rho * down[0] * down[1])
         above = _root(up[0] ** 2 + up[1] ** 2 - 2 * rho * up[0] * up[1])
