@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,7 @@ def _built(path: Path, split: str | None) -> Exam:
     problems: list[str] = []
     shared: dict[str, Picture] = {}
     for file in files:
-        for row in _rows(file):
+        for row in item_rows(file):
             try:
                 rows.append((str(row["split"]), item_of_row(row, shared)))
             except (InvalidInput, ValidationError, ValueError, KeyError, TypeError) as error:
@@ -111,7 +111,12 @@ def _open(file: Path) -> pq.ParquetFile:
         raise InvalidInput(msg) from error
 
 
-def _rows(file: Path) -> Iterator[dict[str, Any]]:
+def item_rows(file: Path, keep: Callable[[pa.RecordBatch], pa.Array] | None = None) -> Iterator[dict[str, Any]]:
+    """Rows of a file of items; `keep` says which of a batch are wanted, so that the others are never unpacked.
+
+    Raises:
+        InvalidInput: The file is unreadable or lacks columns of items.
+    """
     with _open(file) as table:
         names = set(table.schema_arrow.names)
         missing = [c for c in _COLUMNS if c not in names]
@@ -120,7 +125,7 @@ def _rows(file: Path) -> Iterator[dict[str, Any]]:
             raise InvalidInput(msg)
         wanted = [*_COLUMNS, *(c for c in _OPTIONAL if c in names)]
         for batch in table.iter_batches(batch_size=64, columns=wanted):
-            yield from batch.to_pylist()
+            yield from (batch if keep is None else batch.filter(keep(batch))).to_pylist()
 
 
 def item_of_row(row: Mapping[str, Any], shared: dict[str, Picture] | None = None) -> ExamItem:
