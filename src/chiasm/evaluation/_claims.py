@@ -25,6 +25,7 @@ Eye = Literal["OD", "OS", "unknown", "none"]
 HELD_OUT: Final = "stage_finding_consistency"
 """The metric that is never a reward: it lives here, where no training code may import from, so that a model trained on the
 scorers of `chiasm.questions` can still be caught at saying what scores well instead of what it sees."""
+_WORDINGS: Final = 4
 FEWEST: Final = 4
 """Facts that an item must have for its claims to be judged; a reasoning of one sentence has no precision."""
 
@@ -218,9 +219,14 @@ def _steps(trace: Trace, item: ExamItem) -> list[tuple[Kind, tuple[FactClaim, ..
     for step in trace.steps:
         if not step.statements:
             continue
-        for statement in step.statements:
-            text += " " + words.say(statement, "findings", np.random.default_rng(0))
-        new = [c for c in claims(text, _eye(item)).claims if c not in told]
+        grown = [
+            text + "".join(" " + words.say(s, "findings", np.random.default_rng(k)) for s in step.statements)
+            for k in range(_WORDINGS)
+        ]
+        read = [claims(g, _eye(item)).claims for g in grown]
+        # some wordings part "the largest" from what is said of it; the one that tells most of the perfect reasoning is taken
+        best = max(range(_WORDINGS), key=lambda k: len({c[:3] for c in read[k]} & expected))
+        text, new = grown[best], [c for c in read[best] if c not in told]
         told |= set(new)
         if new:
             facts = (FactClaim(subject=c[0], attribute=c[1], value=c[2], core=c[:3] in expected) for c in new)
