@@ -13,9 +13,9 @@ in a misordered pair: at an AUC of one nothing is known, and the model stands.
 
 The two sides differ by g = |2 AUC - 1|. Towards one half r is at least 1.6 g: a sample that happens to hold no outlier shows
 neither a low AUC nor a large variance, so that its own variance cannot be trusted on this side. Towards the nearer end, where
-few samples can err on the other side, z is shorter by a tenth of sqrt(g). Paired differences use neither: what a sample hides, it
-hides from both models. The constants were chosen by simulation over eight score
-distributions and six sample sizes; `tests/evaluation/test_coverage.py` holds the proof on other draws.
+few samples can err on the other side, z is shorter by a tenth of sqrt(g). In paired differences the floor is 1.0 g and z whole:
+what a sample hides, it hides from both models. The constants were chosen by simulation over eight score distributions and six
+sample sizes; `tests/evaluation/test_coverage.py` holds the proof on other draws.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from scipy.optimize import brentq
 from scipy.stats import rankdata
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, cluster_index, two_sided, undefined
+from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, two_sided, undefined
 
 _PRIOR = 0.25
 _PRIOR_RATIO = 0.9
@@ -74,33 +74,31 @@ def auc(
     parts = (_class_part(effect, index, kept & truth, place_pos), _class_part(effect, index, kept & ~truth, place_neg))
     base = _newcombe(parts[0].n_patients, parts[1].n_patients)
     ratio = _ratio(area, parts)
-    g = abs(2 * area - 1)
-    towards_half, towards_end = max(ratio, _FLOOR * g), ratio
-
-    def limits(level: float) -> tuple[float, float]:
-        q = two_sided(level)
-        inner = (q, towards_half)
-        outer = (q * (1 - _SHORTER * math.sqrt(g)), towards_end)
-        below, above = (inner, outer) if area >= 0.5 else (outer, inner)
-        return _solve(area, *below, base, 0.0), _solve(area, *above, base, 1.0)
-
-    def paired_limits(level: float) -> tuple[float, float]:
-        q, half_floor = two_sided(level), max(ratio, _PAIRED_FLOOR * g)
-        below, above = (half_floor, ratio) if area >= 0.5 else (ratio, half_floor)
-        return _solve(area, q, below, base, 0.0), _solve(area, q, above, base, 1.0)
-
     return Estimate(
         value=area,
         n=m + n,
         n_unscored=int((~kept).sum()),
         n_clusters=len(np.unique(index[kept])),
-        limits=limits,
-        paired_limits=paired_limits,
+        limits=_limits(area, ratio, base, floor=_FLOOR, shorter=_SHORTER),
+        paired_limits=_limits(area, ratio, base, floor=_PAIRED_FLOOR, shorter=0.0),
         effect=effect,
         clusters=index,
         method="score interval, Newcombe's variance scaled to clustered DeLong's",
         note=f"{m} positive against {n} negative" + ("; fewer than 10 in a class" if min(m, n) < 10 else ""),
     )
+
+
+def _limits(area: float, ratio: float, base: Callable[[float], float], *, floor: float, shorter: float) -> Limits:
+    """The interval, with a floor under the ratio towards one half and a shorter z towards the nearer end."""
+    g = abs(2 * area - 1)
+
+    def limits(level: float) -> tuple[float, float]:
+        q = two_sided(level)
+        inner, outer = (q, max(ratio, floor * g)), (q * (1 - shorter * math.sqrt(g)), ratio)
+        below, above = (inner, outer) if area >= 0.5 else (outer, inner)
+        return _solve(area, *below, base, 0.0), _solve(area, *above, base, 1.0)
+
+    return limits
 
 
 def _placements(pos: NDArray[np.float64], neg: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
