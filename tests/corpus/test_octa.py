@@ -63,6 +63,15 @@ def test_the_params_of_a_row_make_the_case_again(case):
     assert again.sha256 == case.sha256
 
 
+def test_an_eye_without_the_family_has_no_twin(monkeypatch):
+    monkeypatch.setattr(OctaWorld, "render", lambda self, params: params)
+    plan = PLAN.change(visits=1, images=1)
+    (params,) = OctaMaker(plan).cases(draw_patient(plan, 1), stream(PLAN, 1, WORLD))
+    true = [eye for eye in params.eyes if eye.without is None]
+    assert {eye.laterality: eye.pathology.has("microaneurysm") for eye in true} == {"OD": False, "OS": True}
+    assert [eye.laterality for eye in params.eyes if eye.without] == ["OS"]
+
+
 @pytest.mark.slow
 def test_a_whole_set_of_every_kind_is_clean_and_asks_about_pairs(tmp_path):
     plan = PLAN.change(questions=10, splits={"train": 0.5, "test": 0.5}, patients=4)

@@ -110,8 +110,9 @@ def _with_twins(params: OctaParams, families: tuple[str, ...]) -> OctaParams:
     for family in families:
         if not any(eye.pathology.has(family) for eye in params.eyes):
             continue
-        for eye in twin(params, family).eyes:
-            eyes.append(_at_visit(eye, eye.visit + visits))
+        for eye, without in zip(params.eyes, twin(params, family).eyes, strict=True):
+            if eye.pathology.has(family):  # another eye would only be shown twice
+                eyes.append(_at_visit(without, eye.visit + visits))
         visits += 1 + max(eye.visit for eye in params.eyes)
     return OctaParams(
         case_id=params.case_id, patient_id=params.patient_id, age_years=params.age_years, eyes=tuple(eyes)
