@@ -33,7 +33,7 @@ retinopathy. **A research model, not a medical device**: no decision about a pat
 
 | | |
 |---|---|
-| images | {images:,} synthetic images of {patients:,} synthetic patients; no real image was used for training |
+| images | {images:,} synthetic images of {patients:,} synthetic patients{part}; no real image was used for training |
 | data sha256 | `{data_hash}` |
 | chiasm | {version} |
 | seeds | data {data_seed}, weights and order {seed} |
@@ -62,9 +62,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of `chiasm train sft`")
     parser.add_argument("--data", type=Path, required=True, help="folder of `chiasm build` that it was trained on")
+    parser.add_argument(
+        "--shards", type=int, help="how many of its training shards were used, from the first; default: all"
+    )
     parser.add_argument("--report", type=Path, required=True, help="folder of `chiasm evaluate`")
     parser.add_argument("--build", required=True, help="the command that built the data")
-    parser.add_argument("--train", required=True, help="the command that trained the model")
+    parser.add_argument(
+        "--train", required=True, action="append", help="a command that trained the model; several in order"
+    )
     args = parser.parse_args()
 
     bundle = load_bundle(args.run / "model", dtype="float32")
@@ -79,13 +84,16 @@ def main() -> None:
     manifest = json.loads((args.data / "manifest.json").read_text(encoding="utf-8"))
     recipe = json.loads((args.run / "run.json").read_text(encoding="utf-8"))["recipe"]
     report = json.loads((args.report / "report.json").read_text(encoding="utf-8"))
-    train = [shard["counts"] for shard in manifest["shards"] if shard["split"] == recipe["data"]["split"]]
+    train = [shard["counts"] for shard in manifest["shards"] if shard["split"] == recipe["data"]["split"]][
+        : args.shards
+    ]
     card = CARD.format(
         weights=bundle.parameters / 1e6,
         build=args.build,
-        train=args.train,
+        train="\n    ".join(args.train),
         images=sum(counts["images"] for counts in train),
         patients=sum(counts["patients"] for counts in train),
+        part=f" (the first {args.shards} training shards)" if args.shards else "",
         data_hash=manifest["sha256"],
         version=manifest["versions"]["chiasm"],
         data_seed=manifest["plan"]["seed"],
