@@ -13,6 +13,7 @@ from chiasm.worlds.octa.pathology._faz import FazParams
 from chiasm.worlds.octa.pathology._irma import IrmaParams, IrmasParams
 from chiasm.worlds.octa.pathology._microaneurysm import MicroaneurysmsParams, sample_one
 from chiasm.worlds.octa.pathology._neovascularization import NeovascularizationParams, NeovascularizationsParams
+from chiasm.worlds.octa.pathology._tortuosity import _branches
 
 BOUND = 0.95
 TERMS = {"dropout": DROPOUT, "microaneurysm": MICROANEURYSM, "irma": IRMA, "neovascularization": NEW_VESSELS}
@@ -54,9 +55,16 @@ def realised(anatomy, eye, family: str) -> float:
     if family == "neovascularization":
         return sum(lesion.value("area") for lesion in eye.of(NEW_VESSELS))
     large = np.isin(anatomy.graph.vessel, (Vessel.ARTERY, Vessel.VEIN)) & (anatomy.graph.radius_um >= 7.0)
-    kept = np.isin(eye.graph.edge_id, anatomy.graph.edge_id[large])
-    before = anatomy.graph.length_um[np.isin(anatomy.graph.edge_id, eye.graph.edge_id[kept])].sum()
-    return float(eye.graph.length_um[kept].sum() / before)
+    kept = np.intersect1d(anatomy.graph.edge_id[large], eye.graph.edge_id)
+    return winding(eye.graph, kept) / winding(anatomy.graph, kept)
+
+
+def winding(graph, edge_ids) -> float:
+    """Arc over chord of the branches that these edges form: stretching a vessel as a whole is no tortuosity."""
+    ends = graph.edges[np.isin(graph.edge_id, edge_ids)]
+    degree = np.bincount(ends.ravel(), minlength=len(graph.position_um))
+    arcs, chords = _branches(ends, degree, graph.position_um.astype(np.float64))
+    return float(arcs.sum() / chords.sum())
 
 
 def record(anatomy, eye, but: str) -> dict[str, object]:

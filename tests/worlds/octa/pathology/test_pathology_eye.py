@@ -330,7 +330,7 @@ def test_lesions_without_a_place_are_recorded_and_not_counted():
 
 
 @pytest.mark.parametrize("family", ["dropout", "microaneurysm", "irma"])
-def test_images_of_twins_differ_only_near_the_lesion(family):
+def test_images_of_twins_differ_near_the_lesion_and_hardly_beyond(family):
     anatomy, params, eye = ill_eye(Stage.PDR, 1)
     scan = sample_imaging(np.random.default_rng(3), load_profile("rtvue-xr-3mm"), artefacts="none", slab="inner")
 
@@ -343,10 +343,12 @@ def test_images_of_twins_differ_only_near_the_lesion(family):
     second = image(seen(apply_pathology(anatomy, params.without(family))), scan, exposure=first.exposure)
     mask = union(eye.of(TERM_OF[family]))
     away_um = ndimage.distance_transform_edt(~mask) * eye.graph.fov_um / SIZE
-    near = away_um < 160  # point spread and unresolved texture; 140 um measured
-    differs = first.pixels != second.pixels
-    assert differs[mask].mean() > 0.1
-    assert not differs[~near].any()
+    step = np.abs(first.pixels.astype(int) - second.pixels)
+    assert (step[mask] > 0).mean() > 0.1
+    # Point spread and unresolved texture reach 160 um; beyond, the coarse levels of the device's processing carry on a change of
+    # one or two of its grey levels, and at 66 px (0.65 mm) they end.
+    assert step[away_um >= 250].max() <= 4
+    assert step[away_um >= 660].max() == 0
 
 
 def test_a_mask_has_the_size_asked_for_and_one_shape_at_any_size():
