@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -168,13 +168,15 @@ class Run:
             require_looking(found, step)
 
     def _blind_rows(self) -> list[Row]:
-        """Rows with different images, in the order of training."""
+        """Rows with different images, in the order of training, with or without reasoning as there."""
         _, first = np.unique(self.index.group[[rows[0] for rows in self.plan.conversations]], return_index=True)
         chosen = sorted(first.tolist())[: self.recipe.checks.blind_rows]
         if len(chosen) < 8:
             msg = f"the blind check needs rows with 8 different images, and the plan has {len(chosen)}; set checks.blind_rows = 0"
             raise InvalidInput(msg)
-        return [self.store[self.plan.conversations[position][0]] for position in chosen]
+        data, seed = self.recipe.data, self.recipe.optim.seed
+        firsts = ((place, self.plan.conversations[place][:1]) for place in chosen)
+        return [row for place, rows in firsts for row in _taught(self.store, rows, place, data.direct, seed)]
 
     def _apply_pixels(self) -> None:
         budget = self.recipe.model.max_pixels
@@ -187,11 +189,9 @@ def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any
     """The plan as a `datasets.Dataset` whose rows are conversations, read when asked for."""
 
     def conversation(place: int, rows: list[int]) -> dict[str, Any]:
-        light, words = (np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(key, place))) for key in (8, 9))
-        bare = words.random(len(rows)) < data.direct
-        taken = [store[row] for row in rows]
-        joined = join_turns([without_reasoning(row) if cut else row for row, cut in zip(taken, bare, strict=True)])
+        joined = join_turns(_taught(store, rows, place, data.direct, seed))
         if data.photometry is not None:
+            light = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, place)))
             joined["images"] = [rephotographed(image, data.photometry, light) for image in joined["images"]]
         return joined
 
@@ -201,6 +201,13 @@ def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any
 
     columns = {"place": list(range(len(plan.conversations))), "rows": [list(rows) for rows in plan.conversations]}
     return Dataset.from_dict(columns).with_transform(conversations)
+
+
+def _taught(store: RowStore, rows: Sequence[int], place: int, direct: float, seed: int) -> list[Row]:
+    """The rows of a conversation as they are taught there: a share of `direct` of them without reasoning."""
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(9, place)))
+    bare = rng.random(len(rows)) < direct
+    return [without_reasoning(store[row]) if cut else store[row] for row, cut in zip(rows, bare, strict=True)]
 
 
 def fast_bf16() -> bool:
