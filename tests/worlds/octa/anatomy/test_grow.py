@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from chiasm.case import Layer, Node, Vessel
+from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.anatomy import Anatomy, AnatomyParams, audit, grow, overlapping_pairs, sample_anatomy
 from chiasm.worlds.octa.anatomy._contact import nearest_wall
 from chiasm.worlds.octa.anatomy._trees import grow_forest
@@ -23,6 +24,27 @@ def test_the_same_parameters_give_the_same_bits(plain: AnatomyParams) -> None:
 def test_another_seed_gives_another_eye(plain: AnatomyParams) -> None:
     other = grow(plain.model_copy(update={"growth_seed": 12}))
     assert other.graph.n_edges != grow(plain).graph.n_edges
+
+
+def test_an_eye_without_a_ring_around_the_faz_is_grown_from_the_next_seed(
+    plain: AnatomyParams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from chiasm.worlds.octa.anatomy import _grow
+
+    kept, taken = _grow.capillary_ring, []
+
+    def first_ring_lost(*args: object) -> object:
+        taken.append(1)
+        return np.empty((0, 2)) if len(taken) == 1 else kept(*args)
+
+    monkeypatch.setattr(_grow, "capillary_ring", first_ring_lost)
+    again = grow(plain)
+    next_seed = grow(plain.model_copy(update={"growth_seed": plain.growth_seed + 1}))
+    assert again.params == plain
+    np.testing.assert_array_equal(again.graph.position_um, next_seed.graph.position_um)
+    monkeypatch.setattr(_grow, "capillary_ring", lambda *_: np.empty((0, 2)))
+    with pytest.raises(InvalidInput, match="no closed ring of capillaries around the FAZ"):
+        grow(plain)
 
 
 def test_a_left_eye_is_the_mirror_image_of_a_right_one(plain: AnatomyParams) -> None:
