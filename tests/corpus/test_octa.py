@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chiasm.case import Case
-from chiasm.corpus import BuildOptions, Plan, build, check
+from chiasm.corpus import PRESETS, BuildOptions, Plan, build, check, preset
 from chiasm.corpus._draw import WORLD, draw_patient, stream
 from chiasm.corpus._octa import OctaMaker, open_octa
 from chiasm.worlds.octa import OctaParams, OctaWorld
@@ -72,13 +72,27 @@ def test_an_eye_without_the_family_has_no_twin(monkeypatch):
     assert [eye.laterality for eye in params.eyes if eye.without] == ["OS"]
 
 
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_the_world_accepts_every_preset(name):
+    plan = preset(name)
+    assert open_octa(plan).settle(plan).programs
+
+
 @pytest.mark.slow
 def test_a_whole_set_of_every_kind_is_clean_and_asks_about_pairs(tmp_path):
-    plan = PLAN.change(questions=10, splits={"train": 0.5, "test": 0.5}, patients=4)
+    programs = open_octa(PLAN).pairs
+    pairs = [name for name, kind in programs.items() if kind]
+    plan = PLAN.change(
+        questions=20,
+        programs=[*pairs, "dropout-present"],
+        twins=["dropout"],
+        world_config={},
+        splits={"train": 0.5, "test": 0.5},
+        patients=4,
+    )
     summary = build(plan, tmp_path, BuildOptions(workers=2))
     report = check(tmp_path, workers=1)
     assert report.ok, report.text()
-    programs = open_octa(plan).pairs
     counts = summary.manifest.counts()
     for pair in ("visits", "eyes", "twin"):
         assert any(counts[f"program:{name}"] for name, kind in programs.items() if kind == pair), pair

@@ -23,7 +23,7 @@ PRESETS: dict[str, Plan] = {
         graphs=False,
     ),
     "octa-stages": Plan(patients=4000, eyes=1, images=1, splits={"train": 0.8, "validation": 0.1, "test": 0.1}),
-    "octa-twins": Plan(patients=1000, eyes=1, images=1, twins=("microaneurysm", "capillary dropout")),
+    "octa-twins": Plan(patients=1000, eyes=1, images=1, twins=("microaneurysm", "dropout")),
 }
 
 
