@@ -107,7 +107,10 @@ def _add_answer(commands: Any) -> None:
     )
     parser.add_argument("image", metavar="IMAGE", help="an image file: PNG, JPEG, BMP, TIFF or WEBP")
     parser.add_argument(
-        "--model", default="nano", metavar="MODEL", help="folder, hub id or server (default: the embedded nano)"
+        "--model",
+        default="nano",
+        metavar="MODEL",
+        help="folder, hub id or server (default: nano inside the package, of which no weights ship yet)",
     )
     parser.add_argument("--fov-mm", type=positive(float, 0.5, 30), metavar="MM", help="side of the square field [mm]")
     parser.add_argument(

@@ -5,10 +5,8 @@ from __future__ import annotations
 from chiasm.corpus._plan import Plan
 from chiasm.errors import UnknownName
 
-_OCTA_1K = Plan(patients=1000, eyes=1, images=1)
-
 PRESETS: dict[str, Plan] = {
-    "octa-1k": _OCTA_1K,
+    "octa-1k": Plan(patients=1000, eyes=1, images=1),
     "octa-10k": Plan(patients=2500, eyes=2, images=2, fov_mm={3.0: 0.7, 6.0: 0.3}),
     # The counterpart of OCTA-100K-SVR: 100,000 distinct images of 25,000 eyes, each with a reasoning text, made to train on: both
     # fields, the fitted device and the wider spreads around it, four images of an eye as imaging is cheap and growth dear.

@@ -2,7 +2,7 @@
 
 Two versions, both asked for stages: trained on a built data set's pictures and their visible stage, the truth that models
 train on; and trained on other patients of the exam itself, real labels included, which no model here may use. Eight layers are
-not needed to tell whether language is worth its price: four strided ones see 30 pixels of a 160 px picture. A field of view
+not needed to tell whether language is worth its price: four strided ones see 31 pixels of the 128 px picture. A field of view
 has a network of its own. Nothing was chosen on real labels: exposure changes are those of the recipe `nano-octa`.
 """
 

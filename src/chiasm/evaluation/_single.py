@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from chiasm.case import Laterality, View
 from chiasm.errors import Unanswerable
 from chiasm.evaluation._model import Model
-from chiasm.evaluation._question import Picture, Question, Reply
+from chiasm.evaluation._question import Picture, Question
 from chiasm.evaluation._real import MODALITY_KEY, STAGES, modality_prompt, stage_key, stage_prompt
 from chiasm.measure import measure_image
 from chiasm.questions import YesNoAnswer, parse_answer, reasoning_of
@@ -67,7 +67,7 @@ class ImageAnswer:
 def answer_image(
     model: Model, pixels: NDArray[np.uint8], fov_mm: float | None = None, laterality: Laterality = Laterality.UNKNOWN
 ) -> ImageAnswer:
-    """Ask a model whether a picture is en face OCTA at all, and if it says so, for its stage.
+    """Ask a model whether a picture is en face OCTA at all and, unless it says no, for its stage.
 
     Args:
         model: See `load_model`.
@@ -87,32 +87,39 @@ def answer_image(
         laterality=laterality,
         attributes={"slab": "inner retina"},
     )
-    modality = _asked(model, view, "modality", modality_prompt(view), YES_NO)
-    genuine = parse_answer(modality.text or "", MODALITY_KEY).tolerant.answer
-    if genuine == YesNoAnswer(yes=False):
-        return ImageAnswer(pixels, modality.text or "", reasoning_of(modality.text or ""), None, False, {}, ())
-    reply = _asked(model, view, "image", stage_prompt(view), STAGES)
-    assert reply.text is not None
-    parsed = parse_answer(reply.text, stage_key()).tolerant.answer
-    reasoning = reasoning_of(reply.text)
+    text, _ = _asked(model, view, "modality", modality_prompt(view), YES_NO)
+    if parse_answer(text, MODALITY_KEY).tolerant.answer == YesNoAnswer(yes=False):
+        return ImageAnswer(
+            pixels=pixels,
+            reply=text,
+            reasoning=reasoning_of(text),
+            stage=None,
+            judged=False,
+            probabilities={},
+            findings=(),
+        )
+    text, probabilities = _asked(model, view, "image", stage_prompt(view), STAGES)
+    parsed = parse_answer(text, stage_key()).tolerant.answer
+    reasoning = reasoning_of(text)
     return ImageAnswer(
         pixels=pixels,
-        reply=reply.text,
+        reply=text,
         reasoning=reasoning,
         stage=getattr(parsed, "value", None),
         judged=getattr(parsed, "kind", "") != "unjudged",
-        probabilities=dict(reply.scores or {}),
+        probabilities=probabilities,
         findings=claims(reasoning, laterality.value).claims,
     )
 
 
-def _asked(model: Model, view: View, name: str, prompt: str, options: tuple[str, ...]) -> Reply:
+def _asked(model: Model, view: View, name: str, prompt: str, options: tuple[str, ...]) -> tuple[str, dict[str, float]]:
+    """What the model writes, and the probability of each option where it gives any."""
     picture = Picture.from_array(view.pixels)
     (reply,) = model.answer([Question(question_id=name, prompt=prompt, pictures=(picture,), options=options)])
     if reply.text is None:
         msg = f"{model.name} gave no answer: {reply.problem}"
         raise Unanswerable(msg)
-    return reply
+    return reply.text, dict(reply.scores or {})
 
 
 def draw_answer(answer: ImageAnswer, fov_mm: float | None = None) -> NDArray[np.uint8]:
