@@ -12,6 +12,7 @@ from scipy.special import chdtrc
 from chiasm.corpus._check_rows import FileFindings
 from chiasm.corpus._fingerprint import NEAR_BITS, mirrored, near_pairs
 from chiasm.corpus._problem import Problems
+from chiasm.questions import LETTERS
 
 LETTER_P: Final = 1e-4
 """Letters this unlikely under a uniform draw are an error: one false alarm in 10,000 clean sets."""
@@ -75,7 +76,7 @@ def check_answers(found: list[FileFindings], problems: Problems) -> None:
         for (options, letter), n in f.letters.items():
             letters[options][letter] += n
     for options, counts in sorted(letters.items()):
-        seen = [counts["ABCDEFGHIJ"[i]] for i in range(options)]
+        seen = [counts[LETTERS[i]] for i in range(options)]
         if options > 1 and sum(seen) >= 5 * options:
             p = _uniform_p(seen)
             if p < LETTER_P:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from chiasm.questions import (
+    LETTERS,
     Answer,
     CategoryAnswer,
     ChoiceAnswer,
@@ -15,7 +16,6 @@ from chiasm.questions import (
 )
 
 UNJUDGED = write_answer(Unjudged())
-LETTERS = "ABCDEFGHIJ"
 
 
 class Classes(NamedTuple):

@@ -13,9 +13,8 @@ from statistics import median_low
 
 import numpy as np
 
-from chiasm.evaluation._classes import LETTERS
 from chiasm.evaluation._question import ExamItem, Picture, Reply
-from chiasm.questions import CountAnswer, NumberAnswer, write_answer
+from chiasm.questions import LETTERS, CountAnswer, NumberAnswer, write_answer
 
 MAJORITY = "majority answer"
 NEAREST = "nearest text"

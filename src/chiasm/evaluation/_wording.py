@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.preprocessing import normalize
 
 from chiasm.evaluation.statistics import holm
-from chiasm.questions import Item
+from chiasm.questions import LETTERS, Item
 
 FOLDS: Final = 4
 LEAST: Final = 40
@@ -147,7 +147,7 @@ def _permuted(
 def _answer_class(item: Item) -> str:
     answer = item.key.answer.model_dump()
     if item.key.expects == "choice" and "letter" in answer:
-        return item.options["ABCDEFGHIJ".index(answer["letter"])]
+        return item.options[LETTERS.index(answer["letter"])]
     if "value" in answer and not isinstance(answer["value"], str):
         return f"{float(answer['value']):.1g}"
     if "boxes" in answer or "points" in answer:

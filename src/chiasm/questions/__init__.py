@@ -2,6 +2,7 @@
 
 import chiasm.questions.programs  # noqa: F401  # registers the programs
 from chiasm.questions._answers import (
+    LETTERS,
     Answer,
     BoxesAnswer,
     CategoryAnswer,
@@ -46,6 +47,7 @@ __all__ = [
     "CHANGES",
     "LANGUAGES",
     "LESIONS",
+    "LETTERS",
     "REWRITTEN",
     "STYLES",
     "Answer",

@@ -14,7 +14,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import FiniteFloat
 
 from chiasm.case import Record, Scalar
-from chiasm.questions._answers import Key, write_answer
+from chiasm.questions._answers import LETTERS, Key, write_answer
 
 REWRITTEN: Final = "rewritten"
 """Style of a reasoning that is a paraphrase with the same claims, no longer sentences of the grammar."""
@@ -186,5 +186,5 @@ class Ambiguous(Exception):
 
 def numbered(texts: tuple[str, ...]) -> Iterator[str]:
     """Option lines, each with its letter and a bracket."""
-    for letter, text in zip("ABCDEFGHIJ", texts, strict=False):
+    for letter, text in zip(LETTERS, texts, strict=False):
         yield f"{letter}) {text}"

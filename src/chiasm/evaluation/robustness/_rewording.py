@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 
-from chiasm.evaluation._classes import LETTERS, classes_of_key
+from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import ExamItem
-from chiasm.questions import ChoiceAnswer
+from chiasm.questions import LETTERS, ChoiceAnswer
 
 WORDINGS: Final = (
     "Look closely at the picture before you answer.\n{}",
