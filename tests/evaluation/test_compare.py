@@ -23,6 +23,7 @@ def test_folders_are_compared_item_by_item(tmp_path: Path) -> None:
     assert (pair.only_a, pair.only_b, pair.n) == (30, 0, 120)
     assert pair.n_needed is not None
     assert pair.n_needed < 120
+    assert 0 < pair.detectable < 0.25
     assert result.notes == ()
     assert "A better on 1 tasks" in result.text()
     assert compare(tmp_path / "b", tmp_path / "a").pairs[0].difference == pytest.approx(-0.25)

@@ -29,7 +29,7 @@ def bright_exam(n: int = 60, **fields: object) -> Exam:
 
 def test_a_perfect_oracle_gets_one_on_everything(exam: Exam, tmp_path: Path) -> None:
     result = evaluate([Oracle(exam)], [exam], tmp_path, BARE)
-    errors = {"absolute_error", "bias", "calibration_error", "area_under_risk_coverage", "brier"}
+    errors = {"absolute_error", "bias", "box_hausdorff_95", "calibration_error", "area_under_risk_coverage", "brier"}
     for row in result.rows:
         if row.value is None:
             assert "box" in row.task or row.note, row
@@ -48,6 +48,7 @@ def test_a_perfect_oracle_gets_one_on_everything(exam: Exam, tmp_path: Path) -> 
     assert result.find(task="stage", metric="quadratic_kappa").value == 1
     assert result.find(task="area", metric="mean_relative_accuracy").value == 1
     assert result.find(task="box", metric="ap50").value == 1
+    assert result.find(task="box", metric="box_dice").value == 1
 
 
 def test_a_known_error_of_ten_percent_lies_in_the_interval(tmp_path: Path) -> None:

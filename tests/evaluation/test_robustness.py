@@ -1,4 +1,4 @@
-"""Corruptions, wordings, orders, twins and negative controls."""
+"""Corruptions, wordings, paraphrases, orders, pairs and negative controls."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,20 +9,20 @@ import pytest
 from tests.evaluation.exams import Constant, Looker, item, yes_no
 
 from chiasm.errors import InvalidInput, UnknownName
-from chiasm.evaluation import EvaluationOptions, Question, Reply, evaluate, make_exam
-from chiasm.evaluation._marking import mark
+from chiasm.evaluation import EvaluationOptions, Exam, Model, Question, Reply, evaluate, make_exam
+from chiasm.evaluation._marking import mark, mark_all
+from chiasm.evaluation._question import Pairing
 from chiasm.evaluation.robustness import (
     CORRUPTIONS,
     WORDINGS,
     StressOptions,
-    TwinExam,
+    StressRow,
     corrupt,
-    make_twins,
-    pair_items,
+    pair_rows,
+    paraphrased,
     reordered,
     reworded,
     stress,
-    twin_figures,
 )
 from chiasm.questions import ChoiceAnswer, Key
 
@@ -144,39 +144,90 @@ def test_failures_are_left_out_of_both_sides() -> None:
     assert (row.difference, row.n, row.n_unscored) == (0, 36, 4)
 
 
-def test_twin_figures_of_one_who_sees_and_one_who_does_not() -> None:
-    ill = make_exam("with", [yes_no(k, True) for k in range(20)], [])
-    well = make_exam("without", [yes_no(k, False) for k in range(20)], [])
-    pair = TwinExam(ill, well)
-    seeing = twin_figures(Looker(), pair, quiet=True)
-    assert seeing.both_right.value == seeing.changed.value == 1
-    blind = twin_figures(Constant("yes"), pair, quiet=True)
-    assert blind.both_right.value == blind.changed.value == 0
-    assert not seeing.stable.defined
-    same = twin_figures(Looker(), TwinExam(well, well), quiet=True)
-    assert same.stable.value == 1
+def pairs_exam(n: int, *, both: bool | None = None) -> Exam:
+    """`n` pairs, the first bright and the second dark; with `both` all of them bright, or dark."""
+    items = []
+    for k in range(n):
+        for changed in (False, True):
+            yes = not changed if both is None else both
+            one = yes_no(2 * k + changed, yes, patient=k, pairing=Pairing("twins", "lamp", str(k), changed))
+            items.append(one)
+    return make_exam("pairs", items[::-1], [])  # in any order
+
+
+def pair_figures(model: Model, exam: Exam) -> dict[str, StressRow]:
+    marked = mark_all(exam.items, model.answer([i.question for i in exam.items]))
+    return {r.metric: r for r in pair_rows(model.name, exam.name, marked)}
+
+
+def test_pairs_tell_one_who_sees_from_one_who_does_not() -> None:
+    exam = pairs_exam(20)
+    seeing = pair_figures(Looker(), exam)
+    assert seeing["both right"].after == seeing["answer changed"].after == 1
+    assert (seeing["both right"].n, seeing["both right"].test, seeing["both right"].level) == (20, "twins", "lamp")
+    assert 0.8 < seeing["both right"].lo < 1
+    blind = pair_figures(Constant("yes"), exam)
+    assert blind["both right"].after == blind["answer changed"].after == 0
+    assert "same answer" not in seeing
+    same = pair_figures(Looker(), pairs_exam(20, both=False))
+    assert same.keys() == {"same answer", "score"}
+    assert same["same answer"].after == 1
+    assert same["score"].difference == 0
+
+
+def test_a_pair_with_a_failed_half_is_unscored_and_an_item_without_partner_is_in_no_row() -> None:
+    class Fails(Looker):
+        def answer(self, questions: Sequence[Question]) -> list[Reply]:
+            replies = super().answer(questions)
+            return [
+                Reply(None, problem="x") if q.question_id == "bright-3" else r
+                for q, r in zip(questions, replies, strict=True)
+            ]
+
+    rows = pair_figures(Fails(), pairs_exam(20))
+    assert (rows["both right"].n, rows["both right"].n_unscored) == (19, 1)
+    alone = make_exam("alone", [i for i in pairs_exam(20).items if not i.pairing.changed], [])
+    assert pair_figures(Looker(), alone) == {}
+
+
+def test_paraphrases_are_other_words_for_the_same_question() -> None:
+    one = yes_no(0, True)
+    header = "OCTA en face, inner retina, 3 mm"
+    asked = f"{header}\nIs there capillary dropout in this image?\nAnswer yes or no."
+    known = replace(one, question=replace(one.question, prompt=asked))
+    seen = {paraphrased(known, RNG(seed)).question.prompt for seed in range(20)}
+    assert len(seen) > 3
+    for text in seen:
+        first, middle, last = text.splitlines()
+        assert (first, last) == (header, "Answer yes or no.")
+        assert "dropout" in middle.lower()
+        assert middle != asked.splitlines()[1]
+    assert paraphrased(one, RNG(0)) is None  # "bright?" is no question of the grammar
+
+
+def test_one_who_reads_the_words_is_caught_by_a_paraphrase() -> None:
+    class Reader:
+        name = "reader"
+
+        def answer(self, questions: Sequence[Question]) -> list[Reply]:
+            return [Reply(f"<answer>{'yes' if 'Is there' in q.prompt else 'no'}</answer>") for q in questions]
+
+    items = [
+        replace(i, question=replace(i.question, prompt="Is there neovascularization in this image?"))
+        for i in (yes_no(k, True) for k in range(30))
+    ]
+    rows = stress(Reader(), make_exam("words", items, []), StressOptions(tests=("paraphrase",), quiet=True))
+    every = next(r for r in rows if r.level == "all 3")
+    assert every.metric == "same answer"
+    assert every.after < 0.5
+    assert all(r.difference < 0 for r in rows if r.metric == "score")
+    steady = stress(Constant("yes"), make_exam("words", items, []), StressOptions(tests=("paraphrase",), quiet=True))
+    assert {r.after for r in steady} == {1.0}
 
 
 def test_robustness_enters_the_report(tmp_path: Path) -> None:
     exam = make_exam("bright", [yes_no(k, k % 2 == 0) for k in range(12)], [])
     options = EvaluationOptions(quiet=True, controls=False, robustness=("wording", "negative control"))
     result = evaluate([Looker()], [exam], tmp_path, options)
-    assert len(result.outcomes[0].robustness) == 2 * len(WORDINGS) + 3
+    assert len(result.outcomes[0].robustness) == 2 * len(WORDINGS) + 1 + 3
     assert "negative control" in (tmp_path / "report.html").read_text()
-
-
-@pytest.mark.slow
-def test_twins_of_the_synthetic_world_differ_where_asked() -> None:
-    twins = make_twins("dropout", 2, seed=3)
-    exam = pair_items(twins, ["dropout-present", "faz-size"], seed=0)
-    truths = [
-        (a.truth, b.truth)
-        for a, b in zip(exam.with_lesion.items, exam.without.items, strict=True)
-        if a.task == "dropout-present"
-    ]
-    assert set(truths) == {("yes", "no")}
-    for a, b in zip(exam.with_lesion.items, exam.without.items, strict=True):
-        assert a.question.prompt == b.question.prompt
-        assert a.question.pictures[0].sha256 != b.question.pictures[0].sha256
-    with pytest.raises(UnknownName):
-        make_twins("drusen", 1, seed=0)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy.ndimage import gaussian_filter
-from tests.evaluation.exams import Constant
+from tests.evaluation.exams import Constant, Oracle
 
 from chiasm.case import Case, Fact, Laterality, Origin, View
 from chiasm.errors import InvalidInput, Unanswerable
@@ -13,6 +13,7 @@ from chiasm.evaluation import EvaluationOptions, evaluate, load_exam, low_flow_s
 from chiasm.evaluation._semireal import SHARE, Texture, erase, erase_somewhere, flow_free_texture, semireal_exam
 
 SIZE, FOV_MM = 304, 3.0
+BARE = EvaluationOptions(quiet=True, controls=False)
 
 
 def healthy_eye(seed: int = 0) -> np.ndarray:
@@ -98,10 +99,17 @@ def test_questions_before_and_after_differ_in_the_truth_and_not_in_words(tmp_pat
     assert all(i.groups["image"] == "erased" for i in sectors)
     assert all("semi-real" in i.task for i in exam.items)
     assert semireal_exam([eye("a", 0), eye("b", 1)], seed=0).sha256 == exam.sha256
-    row = evaluate([Constant("no")], [exam], tmp_path, EvaluationOptions(quiet=True, controls=False)).find(
+    row = evaluate([Constant("no")], [exam], tmp_path / "a", BARE).find(
         task="semi-real dropout-present", metric="balanced_accuracy"
     )
     assert row.value == 0.5
+    rows = {
+        (r.level, r.metric): r for r in evaluate([Oracle(exam)], [exam], tmp_path / "b", BARE).outcomes[0].robustness
+    }
+    assert rows["dropout-present", "both right"].after == 1
+    assert rows["dropout-present", "both right"].n == 2
+    assert rows["any-stage", "answer changed"].n == 2
+    assert ("largest-dropout-sector", "both right") not in rows  # asked of the erased image alone
 
 
 def test_an_eye_without_a_zone_is_named_and_left_out() -> None:

@@ -172,3 +172,16 @@ def test_scales_are_labelled_once_each() -> None:
         assert used.source
         assert used.label(used.cuts[0]) == used.labels[1]
         assert used.margin(used.cuts[0]) == 0
+
+
+def test_a_question_is_asked_again_in_other_words_about_the_same(cases: list[Case]) -> None:
+    grammar, rng = language("en"), np.random.default_rng(0)
+    items = ask_all(cases[0], seed=1).items
+    assert items
+    for item in items:
+        again = {line: text for line in item.prompt.splitlines() if (text := grammar.ask_again(line, rng)) is not None}
+        assert len(again) == 1, item.prompt
+        ((line, text),) = again.items()
+        assert text != line
+        assert any(grammar.ask_again(text, rng) == line for _ in range(200)), (line, text)
+    assert grammar.ask_again("What is the weather like?", rng) is None

@@ -26,7 +26,9 @@ def _add_evaluate(commands: Any) -> None:
         details=(
             "Models: nano (embedded), a folder, a hub id, http://HOST/v1#NAME, answers:FILE.jsonl, python:MODULE:CLASS.\n"
             "Data: a folder that `chiasm build` made (its test split), a Parquet file of items, octa500:PATH, octa25k-faz:PATH,\n"
-            "rossa:PATH, images:PATH. Stopped, the same command goes on. A request that fails is unscored, never wrong.\n"
+            "rossa:PATH, images:PATH, semi-real:PATH (healthy OCTA-500 eyes, capillaries erased), and pairs grown on the spot:\n"
+            "twins:dropout[:N], devices:mixed[:N], confusing:irma-neovascularization[:N] (docs/evaluation.md names them all).\n"
+            "Stopped, the same command goes on. A request that fails is unscored, never wrong.\n"
             "table.md sets models, their median and all baselines side by side for tasks of two classes.\n\n"
             "Examples:\n"
             "  chiasm evaluate --model out/model --on out/eyes --out out/report\n"
@@ -60,7 +62,14 @@ def _add_evaluate(commands: Any) -> None:
         "--robustness",
         default="",
         metavar="TEST[,...]",
-        help="also ask under stress (slow); docs/evaluation.md names the tests",
+        help="also ask under stress (slow): corruption, wording, paraphrase, option order, negative control; or all",
+    )
+    parser.add_argument(
+        "--severities",
+        default=(1, 3, 5),
+        type=_severities,
+        metavar="S[,...]",
+        help="of corruptions, 1 (hardly seen) to 5 (default: 1,3,5)",
     )
     parser.add_argument(
         "--completeness",
@@ -93,6 +102,14 @@ def _add_compare(commands: Any) -> None:
     parser.add_argument("--model-a", metavar="M", help="which model of A, where it has several")
     parser.add_argument("--model-b", metavar="M", help="which model of B, where it has several")
     parser.add_argument("--seed", type=positive(int, 0, 2**31), default=0, metavar="SEED", help="of the swap tests")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def _severities(text: str) -> tuple[int, ...]:
+    if not text or not set(text.split(",")) <= set("12345"):
+        msg = f"severities are some of 1 to 5 with commas between them, got {text!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return tuple(int(s) for s in text.split(","))
 
 
 def _add_answer(commands: Any) -> None:
@@ -125,6 +142,7 @@ def _add_answer(commands: Any) -> None:
 def run_evaluate(args: argparse.Namespace) -> int:
     """Evaluate, then say where the report is."""
     from chiasm.evaluation import EvaluationOptions, evaluate
+    from chiasm.evaluation.robustness import TESTS
 
     options = EvaluationOptions(
         seed=args.seed,
@@ -134,7 +152,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         max_tokens=args.max_tokens,
         controls=not args.no_controls,
         cnn=args.cnn,
-        robustness=tuple(name for name in args.robustness.split(",") if name),
+        robustness=TESTS if args.robustness == "all" else tuple(name for name in args.robustness.split(",") if name),
+        severities=args.severities,
         completeness=args.completeness,
         batch_size=args.batch_size,
     )
@@ -151,7 +170,8 @@ def run_compare(args: argparse.Namespace) -> int:
     """Compare and print."""
     from chiasm.evaluation import compare
 
-    print(compare(args.a, args.b, model_a=args.model_a, model_b=args.model_b, seed=args.seed).text())
+    found = compare(args.a, args.b, model_a=args.model_a, model_b=args.model_b, seed=args.seed)
+    print(json.dumps(found.to_json(), indent=2) if args.json else found.text())
     return 0
 
 

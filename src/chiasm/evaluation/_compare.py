@@ -38,14 +38,17 @@ class Comparison:
     def text(self) -> str:
         """A table for the terminal."""
         lines = [f"A = {self.a}", f"B = {self.b}", ""]
-        heads = ("data", "task", "metric", "A - B [95 %]", "p (Holm)", "only A", "only B", "n", "n to see it")
+        heads = (
+            "data", "task", "metric", "A - B [95 %]", "p (Holm)", "only A", "only B", "n", "n to see it", "n shows",
+        )  # fmt: skip
         rows = [heads]
         for p in self.pairs:
             field = "" if p.fov_mm is None else f" {p.fov_mm:g} mm"
             value = "undefined" if p.difference is None else f"{p.difference:+.3f} [{p.lo:+.3f}, {p.hi:+.3f}]"
             adjusted = "" if p.p_adjusted is None else f"{p.p_adjusted:.3g}"
             needed = "" if p.n_needed is None else str(p.n_needed)
-            counts = (str(p.only_a), str(p.only_b), str(p.n), needed)
+            shown = "" if p.detectable is None else f"{p.detectable:.3f}"
+            counts = (str(p.only_a), str(p.only_b), str(p.n), needed, shown)
             rows.append((p.data, f"{p.task}{field}", p.metric, value, adjusted, *counts))
         widths = [max(len(r[k]) for r in rows) for k in range(len(heads))]
         lines += ["  ".join(x.ljust(w) for x, w in zip(r, widths, strict=True)).rstrip() for r in rows]

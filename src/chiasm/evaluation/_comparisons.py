@@ -17,7 +17,9 @@ from chiasm.evaluation.statistics import (
     Difference,
     Estimate,
     auc,
+    cases_for_auc_difference,
     cases_for_paired_shares,
+    detectable_paired_difference,
     difference,
     holm,
     mcnemar,
@@ -89,7 +91,9 @@ class Pair:
     p_swap: float | None
     """Swapping the two models' names patient by patient; keeps its level with several items a patient."""
     n_needed: int | None
-    """Items to see the difference in right answers found here, with 80 % power, if it is the true one."""
+    """Items to see the difference found here with 80 % power, if it is the true one: of right answers, or of AUCs."""
+    detectable: float | None
+    """The smallest difference in right answers that these items show with 80 % power; None for AUCs, or where none would do."""
     note: str
 
     @classmethod
@@ -114,6 +118,7 @@ class Pair:
             p_mcnemar=None,
             p_swap=None,
             n_needed=None,
+            detectable=None,
             note="",
         )
 
@@ -197,9 +202,13 @@ def _compare(base: Pair, ours: list[Answered], theirs: list[Answered], rng: np.r
     p_swap = swap_test([x.graded for x in mine], [y.graded for y in others], rng=rng, clusters=patients)
     base = replace(base, only_a=test.only_a, only_b=test.only_b, p_mcnemar=_plain(test.p_mid), p_swap=_plain(p_swap))
     metric = "balanced_accuracy" if _one_set(mine) else "score"
-    out = [_filled(base, metric, difference(_main(mine, patients), _main(others, patients)))]
+    main = _filled(base, metric, difference(_main(mine, patients), _main(others, patients)))
+    out = [replace(main, n_needed=_needed(base), detectable=_detectable(base))]
     if len(mine[0].classes) == 2 and _one_set(mine) and not any(math.isnan(x.positive) for x in (*mine, *others)):
-        out.append(_filled(base, "auc", difference(_auc(mine, patients), _auc(others, patients))))
+        a, b = _auc(mine, patients), _auc(others, patients)
+        d = difference(a, b)
+        share = sum(x.truth == x.classes[1] for x in mine) / len(mine)
+        out.append(replace(_filled(base, "auc", d), n_needed=_needed_for_auc(a.value, b.value, d.correlation, share)))
     return out
 
 
@@ -212,17 +221,25 @@ def _filled(base: Pair, metric: str, d: Difference) -> Pair:
         hi=_plain(d.hi),
         p_value=_plain(d.p_value),
         note=d.note,
-        n_needed=_needed(base, d) if metric != "auc" else None,
     )
 
 
-def _needed(base: Pair, d: Difference) -> int | None:
-    """Items needed to see the difference found, with 80 % power, at the share of items on which the two differ."""
-    discordant = (base.only_a + base.only_b) / base.n
+def _needed(base: Pair) -> int | None:
+    """At the share of items on which the two differ; None where they are equally often right."""
     found = abs(base.only_a - base.only_b) / base.n
-    if found == 0 or discordant == 0 or not math.isfinite(d.value):
+    return cases_for_paired_shares(found, discordant=(base.only_a + base.only_b) / base.n) if found > 0 else None
+
+
+def _detectable(base: Pair) -> float | None:
+    discordant = (base.only_a + base.only_b) / base.n
+    return _plain(detectable_paired_difference(base.n, discordant=discordant)) if discordant > 0 else None
+
+
+def _needed_for_auc(a: float, b: float, correlation: float, positive_share: float) -> int | None:
+    """None where an AUC is undefined or on its bound, where no variance is known, or where the two are equal."""
+    if not (0 < a < 1 and 0 < b < 1 and abs(a - b) > 1e-3 and abs(correlation) < 1):
         return None
-    return cases_for_paired_shares(found, discordant=discordant)
+    return cases_for_auc_difference(a, b, positive_share=positive_share, correlation=correlation)
 
 
 def _one_set(answered: Sequence[Answered]) -> bool:

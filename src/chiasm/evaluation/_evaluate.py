@@ -47,7 +47,7 @@ from chiasm.evaluation._pixels import (
 from chiasm.evaluation._question import Exam, ExamItem, Reply
 from chiasm.evaluation._settings import EvaluationOptions, claim_folder, provenance
 from chiasm.evaluation._warnings import warnings_of
-from chiasm.evaluation.robustness import StressOptions, StressRow, stress
+from chiasm.evaluation.robustness import StressOptions, StressRow, pair_rows, stress
 
 ANSWERS = "answers.jsonl"
 
@@ -189,7 +189,11 @@ def examine(models: Sequence[Model], exam: Exam, options: EvaluationOptions, cac
         rows=tuple(rows),
         pairs=tuple(pairs),
         chains={name: chain_table(marks[name]) for name in names},
-        robustness=tuple(row for m in models for row in _stressed(m, exam, options, cache)),
+        robustness=tuple(
+            row
+            for m in models
+            for row in (*pair_rows(m.name, exam.name, marks[m.name]), *_stressed(m, exam, options, cache))
+        ),
         warnings=tuple(warnings_of(exam, marks, names, answers, pairs, options)),
     )
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from chiasm.case import term
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
+from chiasm.evaluation._grown import grown_exam
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.evaluation._real import real_exam
 from chiasm.evaluation._semireal import semireal_exam
@@ -31,11 +32,11 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
 
     Args:
         spec: A folder that `chiasm build` wrote, a Parquet file with the same columns, or `octa500:PATH`,
-            `octa25k-faz:PATH`, `rossa:PATH`, `images:PATH`, or `semi-real:PATH` (healthy eyes of OCTA-500 at PATH with
-            capillaries erased).
-        split: Rows of this split only; None: "test" where there is one, else all. Not for real collections.
-        limit: At most so many items, the first of each task in turn; None for all.
-        seed: Of the wording of questions to real collections.
+            `octa25k-faz:PATH`, `rossa:PATH`, `images:PATH`, `semi-real:PATH` (healthy eyes of OCTA-500 at PATH with
+            capillaries erased), or pairs grown on the spot: `twins:FAMILY`, `devices:DEVICE`, `confusing:A-B`.
+        split: Rows of this split only; None: "test" where there is one, else all. For built data sets alone.
+        limit: At most so many items, the first of each task in turn, pairs whole; None for all.
+        seed: Of the wording of questions to real collections, and of pairs grown on the spot.
 
     Raises:
         InvalidInput: Nothing of that name, a file without the columns, or nothing to ask.
@@ -45,6 +46,9 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
         cases = read_octa500(spec.removeprefix(SEMI_REAL), masks=False, on_problem=found.append)
         exam = semireal_exam(cases, seed=seed)
         return exam if limit is None else _first(exam, limit)
+    grown = grown_exam(spec, seed=seed)
+    if grown is not None:
+        return grown if limit is None else _first(grown, limit)
     source = split_source(spec)
     if source is not None:
         if split is not None:
@@ -212,9 +216,10 @@ def _first(exam: Exam, limit: int) -> Exam:
     if limit < 1:
         msg = f"limit must be >= 1, got {limit}"
         raise InvalidInput(msg)
-    by_task: dict[str, list[ExamItem]] = {}
+    by_task: dict[str, dict[str, list[ExamItem]]] = {}
     for item in exam.items:
-        by_task.setdefault(item.task, []).append(item)
-    rounds = zip_longest(*by_task.values())
-    chosen = [item for turn in rounds for item in turn if item is not None][:limit]
+        together = item.item_id if item.pairing is None else item.pairing.number
+        by_task.setdefault(item.task, {}).setdefault(together, []).append(item)
+    rounds = zip_longest(*(units.values() for units in by_task.values()))
+    chosen = [item for turn in rounds for unit in turn for item in unit or ()][:limit]
     return make_exam(f"{exam.name}, {len(chosen)} items", chosen, list(exam.problems))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from chiasm.evaluation._claims import claim_figures
 from chiasm.evaluation._class_figures import FEWEST, class_figures
 from chiasm.evaluation._marking import Marked
-from chiasm.evaluation.metrics import ClassAnswers, ImageBoxes, average_precision_estimate
+from chiasm.evaluation.metrics import (
+    ClassAnswers,
+    ImageBoxes,
+    area_of_boxes,
+    average_precision_estimate,
+    dice,
+    hausdorff_95,
+)
 from chiasm.evaluation.statistics import Estimate, mean_quantity, mean_score, proportion
 from chiasm.questions import (
     BoxesAnswer,
@@ -25,6 +32,9 @@ from chiasm.questions import (
     NumberAnswer,
     mean_relative_accuracy,
 )
+
+_THOUSANDTHS = 4.0
+"""Of the picture's side, a pixel of `area_of_boxes`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,11 +215,25 @@ def _of_boxes(
 ) -> Iterator[tuple[str, Estimate]]:
     if {m.item.key.expects for m in marked} != {"boxes"}:
         return
+    areas = [_areas(m) for m in marked]
+    overlap = [math.nan if a is None else dice(*a) for a in areas]
+    yield "box_dice", mean_score(overlap, clusters=patients)
+    apart = [math.nan if a is None else hausdorff_95(*a, spacing=(_THOUSANDTHS, _THOUSANDTHS)) for a in areas]
+    distance = mean_quantity(apart, clusters=patients)
+    n_one_empty = sum(a is not None and math.isnan(x) for a, x in zip(areas, apart, strict=True))
+    note = f"not defined for {n_one_empty} items where one side has no box" if n_one_empty else distance.note
+    yield "box_hausdorff_95", replace(distance, n_unscored=distance.n_unscored - n_one_empty, note=note)
     boxes = [_image_boxes(m) for m in marked if m.scored]
     owners = [p for p, m in zip(patients, marked, strict=True) if m.scored]
     if any(b.truth for b in boxes):
         yield "ap50", average_precision_estimate(boxes, rng=rng, thresholds=(0.5,), clusters=owners)
         yield "ap", average_precision_estimate(boxes, rng=rng, clusters=owners)
+
+
+def _areas(m: Marked) -> tuple[NDArray[np.bool_], NDArray[np.bool_]] | None:
+    """What the right boxes cover and what the answered ones do; None where unscored."""
+    boxes = _image_boxes(m)
+    return (area_of_boxes(boxes.truth), area_of_boxes(boxes.found)) if m.scored else None
 
 
 def _mra(m: Marked) -> float:

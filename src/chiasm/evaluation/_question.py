@@ -32,6 +32,19 @@ class Overlay(NamedTuple):
     label: str
 
 
+class Pairing(NamedTuple):
+    """Two items that ask the same in the same words, about pictures that differ in one thing."""
+
+    test: str
+    """"twins", "device shift", "confusing pair" or "semi-real"."""
+    level: str
+    """What differs: "dropout", "rtvue-xr to mixed"."""
+    number: str
+    """Name of the pair within its test and level."""
+    changed: bool
+    """Whether this is the second of the two."""
+
+
 class Picture(NamedTuple):
     """One image as PNG."""
 
@@ -125,6 +138,8 @@ class ExamItem:
     laterality: str = "none"
     """Of the first view, so that "nasal" in a text can be read."""
     overlays: tuple[Overlay, ...] = ()
+    pairing: Pairing | None = None
+    """Where the item belongs to a matched pair."""
 
     def trace(self) -> Trace | None:
         """The steps that prove the answer, where the data hold them."""

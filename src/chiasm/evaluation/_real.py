@@ -7,14 +7,16 @@ the probability of that. Diseases other than DR and NORMAL are left out, as the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
+
+import numpy as np
 
 from chiasm.case import Case, View
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
-from chiasm.evaluation._question import Exam, ExamItem, Picture, Question, make_exam
+from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.measure import Stage
 from chiasm.questions import CategoryAnswer, Item, Key, YesNoAnswer, ask_all, prompt_about
 from chiasm.sources import Problem, read_octa500, read_source
@@ -165,7 +167,24 @@ def exam_item_of(item: Item, case: Case) -> ExamItem:
         trace_json=item.trace.model_dump_json(),
         reasoning=item.reasoning,
         laterality=case.view(item.view_ids[0]).laterality.value,
+        overlays=tuple(_overlays(item, case)),
     )
+
+
+def _overlays(item: Item, case: Case) -> Iterator[Overlay]:
+    """Boxes around the regions that prove the answer."""
+    evidence = {(e.view_id, e.finding_id) for e in item.evidence}
+    for finding in case.findings:
+        for number, view_id in enumerate(item.view_ids):
+            region = finding.region(view_id)
+            if (view_id, finding.finding_id) not in evidence or region is None or region.mask is None:
+                continue
+            mask = region.mask.to_array()
+            if mask.any():
+                rows, cols = (np.flatnonzero(mask.any(axis=axis)) for axis in (1, 0))
+                edges = rows[0] / mask.shape[0], cols[0] / mask.shape[1]
+                ends = (rows[-1] + 1) / mask.shape[0], (cols[-1] + 1) / mask.shape[1]
+                yield Overlay(number, (float(edges[0]), float(edges[1]), float(ends[0]), float(ends[1])), finding.term)
 
 
 _MAKERS: Final[dict[str, Callable[[Iterable[Case], int], Iterable[ExamItem]]]] = {

@@ -27,7 +27,7 @@ from scipy.ndimage import binary_dilation, binary_erosion, distance_transform_ed
 
 from chiasm.case import Case, Finding, Mask, Origin, Region, View, Visibility
 from chiasm.errors import InvalidInput, Unanswerable
-from chiasm.evaluation._question import Exam, ExamItem, make_exam
+from chiasm.evaluation._question import Exam, ExamItem, Pairing, make_exam
 from chiasm.evaluation._real import dr_item, exam_item_of
 from chiasm.measure import Scale, as_grey, line_strength, segment_faz
 from chiasm.questions import Item, ask
@@ -128,7 +128,7 @@ def erase_somewhere(pixels: NDArray[np.uint8], fov_mm: float, direction: int, rn
     return Erased(erase(pixels, region, keep, texture, rng), region)
 
 
-def semireal_exam(cases: Iterable[Case], *, seed: int, per_image: int = 1) -> Exam:
+def semireal_exam(cases: Iterable[Case], *, seed: int) -> Exam:
     """Questions about real healthy images before and after erasing.
 
     For each: is there dropout (before and after), in which sector is the largest (after), and the stage (before and after: it
@@ -137,7 +137,6 @@ def semireal_exam(cases: Iterable[Case], *, seed: int, per_image: int = 1) -> Ex
     Args:
         cases: Real cases with the fact disease NORMAL; others are passed over.
         seed: Of regions and wording.
-        per_image: Regions drawn for each image, each in another direction.
     """
     items: list[ExamItem] = []
     problems: list[str] = []
@@ -146,13 +145,13 @@ def semireal_exam(cases: Iterable[Case], *, seed: int, per_image: int = 1) -> Ex
             continue
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(case.case_id.encode()),)))
         try:
-            items += _items_of(case, per_image, rng)
+            items += _items_of(case, rng)
         except (Unanswerable, InvalidInput) as error:
             problems.append(f"{case.case_id}: {error}")
     return make_exam("semi-real", items, problems)
 
 
-def _items_of(case: Case, per_image: int, rng: np.random.Generator) -> list[ExamItem]:
+def _items_of(case: Case, rng: np.random.Generator) -> list[ExamItem]:
     view = case.views[0]
     fov_mm = view.attributes.get("fov_mm")
     if not isinstance(fov_mm, int | float):
@@ -160,13 +159,10 @@ def _items_of(case: Case, per_image: int, rng: np.random.Generator) -> list[Exam
         raise Unanswerable(msg)
     faz, _ = _landmarks(view.pixels, float(fov_mm))
     out = _ask(_case(case, view, faz, None, "whole"), "whole", ("dropout-present",))
-    for k, direction in enumerate(rng.permutation(DIRECTIONS)[:per_image]):
-        erased = erase_somewhere(view.pixels, float(fov_mm), int(direction), rng)
-        changed = view.model_copy(update={"pixels": erased.pixels})
-        state = f"erased {k + 1}"
-        out += _ask(
-            _case(case, changed, faz, erased.region, state), state, ("dropout-present", "largest-dropout-sector")
-        )
+    erased = erase_somewhere(view.pixels, float(fov_mm), int(rng.integers(DIRECTIONS)), rng)
+    changed = view.model_copy(update={"pixels": erased.pixels})
+    ill = _case(case, changed, faz, erased.region, "erased")
+    out += _ask(ill, "erased", ("dropout-present", "largest-dropout-sector"))
     return out
 
 
@@ -182,8 +178,9 @@ def _ask(case: Case, state: str, programs: tuple[str, ...]) -> list[ExamItem]:
     for item in items:
         name = f"semi-real {item.task}"
         question = replace(item.question, question_id=f"{name}-{case.case_id}")
-        groups = {"image": "erased" if state != "whole" else "whole"}
-        named.append(replace(item, task=name, question=question, groups=groups))
+        groups = {"image": state}
+        pairing = Pairing("semi-real", item.task, case.case_id.removesuffix(state), state != "whole")
+        named.append(replace(item, task=name, question=question, groups=groups, pairing=pairing))
     return named
 
 

@@ -3,6 +3,7 @@
 from chiasm.evaluation.metrics._boxes import (
     COCO_THRESHOLDS,
     ImageBoxes,
+    area_of_boxes,
     average_precision,
     average_precision_estimate,
     mean_average_precision,
@@ -34,6 +35,7 @@ __all__ = [
     "ImageBoxes",
     "ReliabilityBin",
     "RiskPoint",
+    "area_of_boxes",
     "area_under_risk_coverage",
     "average_precision",
     "average_precision_estimate",

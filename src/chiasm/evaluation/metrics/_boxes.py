@@ -65,6 +65,15 @@ def average_precision_estimate(
     return bootstrap(statistic, np.ones(len(images), dtype=bool), rng=rng, clusters=index, n_samples=500)
 
 
+def area_of_boxes(boxes: Sequence[Box], side: int = 250) -> NDArray[np.bool_]:
+    """(side, side) bool: what boxes in thousandths of width and height cover together."""
+    mask = np.zeros((side, side), bool)
+    for x1, y1, x2, y2 in boxes:
+        left, top, right, bottom = (round(min(max(v, 0.0), 1000.0) * side / 1000) for v in (x1, y1, x2, y2))
+        mask[top:bottom, left:right] = True
+    return mask
+
+
 def _match(image: ImageBoxes, threshold: float) -> _Matched:
     """COCO's greedy matching: by score, each box takes the free true box that it overlaps most."""
     scores = np.asarray(image.scores or [1.0] * len(image.found), dtype=np.float64)

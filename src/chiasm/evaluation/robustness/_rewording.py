@@ -10,7 +10,7 @@ import numpy as np
 
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import ExamItem
-from chiasm.questions import LETTERS, ChoiceAnswer
+from chiasm.questions import LETTERS, ChoiceAnswer, language
 
 WORDINGS: Final = (
     "Look closely at the picture before you answer.\n{}",
@@ -25,6 +25,20 @@ def reworded(item: ExamItem, wording: int) -> ExamItem:
     """The item with its prompt in the frame of that number."""
     prompt = WORDINGS[wording].format(item.question.prompt)
     return replace(item, question=replace(item.question, prompt=prompt))
+
+
+def paraphrased(item: ExamItem, rng: np.random.Generator) -> ExamItem | None:
+    """The item asked by another sentence of the grammar; header, options and answer format stay.
+
+    None where no line of the prompt is a question of the grammar.
+    """
+    lines = item.question.prompt.splitlines()
+    for place, line in enumerate(lines):
+        other = language("en").ask_again(line, rng)
+        if other is not None:
+            lines[place] = other
+            return replace(item, question=replace(item.question, prompt="\n".join(lines)))
+    return None
 
 
 def reordered(item: ExamItem, rng: np.random.Generator) -> ExamItem | None:

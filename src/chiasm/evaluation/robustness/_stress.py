@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from chiasm.evaluation._marking import Marked, mark_all
 from chiasm.evaluation._model import Model
 from chiasm.evaluation._question import Exam, ExamItem, Picture
 from chiasm.evaluation.robustness._corruptions import CORRUPTIONS, corrupt
-from chiasm.evaluation.robustness._rewording import WORDINGS, reordered, reworded
-from chiasm.evaluation.statistics import Estimate, difference, mean_score, proportion
+from chiasm.evaluation.robustness._pairs import answer_of
+from chiasm.evaluation.robustness._rewording import WORDINGS, paraphrased, reordered, reworded
+from chiasm.evaluation.robustness._rows import StressRow, score_row, share_row
 
-TESTS: Final = ("corruption", "wording", "option order", "negative control")
+TESTS: Final = ("corruption", "wording", "paraphrase", "option order", "negative control")
+_PARAPHRASES: Final = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,30 +53,6 @@ class StressOptions:
             raise InvalidInput(msg)
 
 
-@dataclass(frozen=True, kw_only=True)
-class StressRow:
-    """One line: the model before and after a change."""
-
-    model: str
-    data: str
-    test: str
-    level: str
-    metric: str
-    """"score": mean graded score; "same answer": share of items answered as before; "cannot be judged": share so said."""
-    before: float | None
-    after: float | None
-    difference: float | None
-    """After minus before; None for a share."""
-    lo: float | None
-    hi: float | None
-    n: int
-    n_unscored: int
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
-
 def stress(model: Model, exam: Exam, options: StressOptions, *, cache: AnswerCache | None = None) -> list[StressRow]:
     """Run the tests that apply to an exam.
 
@@ -93,8 +71,13 @@ def stress(model: Model, exam: Exam, options: StressOptions, *, cache: AnswerCac
                     "corruption", f"{name} {severity}", _corrupted(exam.items, name, severity, options.seed)
                 )
     if "wording" in options.tests:
-        for k in range(len(WORDINGS)):
-            rows += run.against("wording", f"wording {k + 1}", [reworded(i, k) for i in exam.items])
+        frames = [[reworded(i, k) for i in exam.items] for k in range(len(WORDINGS))]
+        rows += run.against_several("wording", "wording", frames)
+    if "paraphrase" in options.tests:
+        others = [
+            [paraphrased(i, _rng(options.seed, i, f"paraphrase {k}")) for i in exam.items] for k in range(_PARAPHRASES)
+        ]
+        rows += run.against_several("paraphrase", "paraphrase", others)
     if "option order" in options.tests:
         moved = [reordered(i, _rng(options.seed, i, "order")) for i in exam.items]
         rows += run.against("option order", "shuffled", moved)
@@ -107,28 +90,44 @@ def stress(model: Model, exam: Exam, options: StressOptions, *, cache: AnswerCac
 class _Run:
     def __init__(self, model: Model, exam: Exam, options: StressOptions, cache: AnswerCache | None) -> None:
         self._model, self._exam, self._options, self._cache = model, exam, options, cache
+        self._names = model.name, exam.name
         self._before = self._ask(exam.items, "unchanged")
 
     def against(self, test: str, level: str, changed: Sequence[ExamItem | None]) -> list[StressRow]:
         """The score and the answers of changed items beside those of the same items unchanged."""
+        return self._rows(test, level, self._changed(f"{test}: {level}", changed))
+
+    def against_several(self, test: str, name: str, versions: Sequence[Sequence[ExamItem | None]]) -> list[StressRow]:
+        """The same for several versions of each item, and the share answered alike in all of them and unchanged."""
+        asked = [self._changed(f"{test}: {name} {k + 1}", version) for k, version in enumerate(versions)]
+        rows = [row for k, after in enumerate(asked) for row in self._rows(test, f"{name} {k + 1}", after)]
+        whole = [i for i in range(len(self._before)) if all(i in after for after in asked)]
+        hits = []
+        for i in whole:
+            seen = [self._before[i], *(after[i] for after in asked)]
+            same = float(len({answer_of(m) for m in seen}) == 1)
+            hits.append(same if all(m.scored for m in seen) else math.nan)
+        if not whole:
+            return rows
+        patients = [self._before[i].item.patient_id for i in whole]
+        return [*rows, share_row(*self._names, test, f"all {len(versions)}", "same answer", hits, patients)]
+
+    def _changed(self, label: str, changed: Sequence[ExamItem | None]) -> dict[int, Marked]:
+        """Marks of the changed items, by place; items without a changed version have none."""
         places = [i for i, item in enumerate(changed) if item is not None]
-        items = [item for item in changed if item is not None]
-        if not items:
-            return []
-        after = self._ask(items, f"{test}: {level}")
-        both = [(self._before[i], m) for i, m in zip(places, after, strict=True)]
+        return dict(zip(places, self._ask([item for item in changed if item is not None], label), strict=True))
+
+    def _rows(self, test: str, level: str, after: Mapping[int, Marked]) -> list[StressRow]:
+        both = [(self._before[i], m) for i, m in after.items()]
         kept = [(x, y) for x, y in both if x.scored and y.scored]
-        lost = len(both) - len(kept)
         if not kept:
             return []
-        patients = [x.item.patient_id for x, _ in kept]
-        old = mean_score([x.tolerant.graded for x, _ in kept], clusters=patients)
-        new = mean_score([y.tolerant.graded for _, y in kept], clusters=patients)
-        d = difference(new, old)
-        same = proportion([float(_answer(x) == _answer(y)) for x, y in kept], clusters=patients)
-        moved = self._row(test, level, "score", new, lost)
-        moved = replace(moved, before=old.value, difference=_plain(d.value), lo=_plain(d.lo), hi=_plain(d.hi))
-        return [moved, self._row(test, level, "same answer", same, lost)]
+        hits = [float(answer_of(x) == answer_of(y)) if x.scored and y.scored else math.nan for x, y in both]
+        before, changed = [x for x, _ in kept], [y for _, y in kept]
+        return [
+            score_row(*self._names, test, level, before, changed, lost=len(both) - len(kept)),
+            share_row(*self._names, test, level, "same answer", hits, [x.item.patient_id for x, _ in both]),
+        ]
 
     def unjudgeable(
         self, name: str, make: Callable[[tuple[int, ...], np.random.Generator], NDArray[np.uint8]]
@@ -141,8 +140,8 @@ class _Run:
             items.append(replace(item, question=item.question.with_pictures(pictures)))
         after = self._ask(items, f"negative control: {name}")
         hits = [float(m.abstained) if m.scored else math.nan for m in after]
-        share = proportion(hits, clusters=[m.item.patient_id for m in after])
-        return [self._row("negative control", name, "cannot be judged", share, share.n_unscored)]
+        patients = [m.item.patient_id for m in after]
+        return [share_row(*self._names, "negative control", name, "cannot be judged", hits, patients)]
 
     def _ask(self, items: Sequence[ExamItem], label: str) -> list[Marked]:
         asked = ask_all_items(
@@ -154,22 +153,6 @@ class _Run:
             label=f"{self._model.name}, {label}",
         )
         return mark_all(items, asked.replies)
-
-    def _row(self, test: str, level: str, metric: str, e: Estimate, lost: int) -> StressRow:
-        return StressRow(
-            model=self._model.name,
-            data=self._exam.name,
-            test=test,
-            level=level,
-            metric=metric,
-            before=None,
-            after=_plain(e.value),
-            difference=None,
-            lo=_plain(e.lo),
-            hi=_plain(e.hi),
-            n=e.n,
-            n_unscored=lost,
-        )
 
 
 def _corrupted(items: Sequence[ExamItem], name: str, severity: int, seed: int) -> list[ExamItem | None]:
@@ -194,11 +177,6 @@ def _generator(seed: int, name: str) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(zlib.crc32(name.encode()),)))
 
 
-def _answer(m: Marked) -> object:
-    """What was answered, comparable between two orders of options."""
-    return m.tolerant.answer if m.item.classes else m.tolerant.parsed
-
-
 def _noise_picture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.uint8]:
     return rng.integers(0, 256, shape, dtype=np.uint8)
 
@@ -217,7 +195,3 @@ def _stripes_picture(shape: tuple[int, ...], rng: np.random.Generator) -> NDArra
 
 
 _NEGATIVE: Final = {"noise": _noise_picture, "black": _blank_picture, "stripes": _stripes_picture}
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

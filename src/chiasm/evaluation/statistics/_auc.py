@@ -13,15 +13,18 @@ in a misordered pair: at an AUC of one nothing is known, and the model stands.
 
 The two sides differ by g = |2 AUC - 1|. Towards one half r is at least 1.6 g: a sample that happens to hold no outlier shows
 neither a low AUC nor a large variance, so that its own variance cannot be trusted on this side. Towards the nearer end, where
-few samples can err on the other side, z is shorter by a tenth of sqrt(g). In paired differences the floor is 1.0 g and z whole:
-what a sample hides, it hides from both models. The constants were chosen by simulation over eight score distributions and six
-sample sizes; `tests/evaluation/test_coverage.py` holds the proof on other draws.
+few samples can err on the other side, z is shorter by a tenth of sqrt(g). Below 25 patients a class (their harmonic mean) the
+range of the AUC itself bounds the error, and both are eased by s = 1 - mean / 25: the floor by 0.3 s of it, z by 0.08 s (1 - g)
+more. In paired differences the floor is 0.6 g, z whole, and Student's t takes its place (see `difference`): what a sample
+hides, it hides in part from both models. The constants were chosen by simulation over eight score distributions and nine sample
+sizes; `tests/evaluation/test_coverage.py` holds the proof on other draws.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import harmonic_mean
 from typing import NamedTuple
 
 import numpy as np
@@ -30,13 +33,16 @@ from scipy.optimize import brentq
 from scipy.stats import rankdata
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, two_sided, undefined
+from chiasm.evaluation.statistics._estimate import Clusters, Estimate, cluster_index, two_sided, undefined
 
 _PRIOR = 0.25
 _PRIOR_RATIO = 0.9
 _FLOOR = 1.6
 _SHORTER = 0.1
-_PAIRED_FLOOR = 1.0
+_FEW = 25
+_FEW_FLOOR = 0.3
+_FEW_SHORTER = 0.08
+_PAIRED_FLOOR = 0.6
 
 
 def auc(
@@ -72,15 +78,18 @@ def auc(
     effect[kept & truth] = (place_pos - area) / m
     effect[kept & ~truth] = (place_neg - area) / n
     parts = (_class_part(effect, index, kept & truth, place_pos), _class_part(effect, index, kept & ~truth, place_neg))
-    base = _newcombe(parts[0].n_patients, parts[1].n_patients)
-    ratio = _ratio(area, parts)
+    patients = parts[0].n_patients, parts[1].n_patients
+    ends = _Ends(area, _ratio(area, parts), _newcombe(*patients))
+    few = max(0.0, 1 - harmonic_mean(patients) / _FEW)
+    g = abs(2 * area - 1)
+    floor, shorter = _FLOOR * (1 - _FEW_FLOOR * few) * g, _SHORTER * math.sqrt(g) + _FEW_SHORTER * few * (1 - g)
     return Estimate(
         value=area,
         n=m + n,
         n_unscored=int((~kept).sum()),
         n_clusters=len(np.unique(index[kept])),
-        limits=_limits(area, ratio, base, floor=_FLOOR, shorter=_SHORTER),
-        paired_limits=_limits(area, ratio, base, floor=_PAIRED_FLOOR, shorter=0.0),
+        limits=lambda level: ends.at(two_sided(level), floor=floor, shorter=shorter),
+        paired_limits=lambda q: ends.at(q, floor=_PAIRED_FLOOR * g, shorter=0.0),
         effect=effect,
         clusters=index,
         method="score interval, Newcombe's variance scaled to clustered DeLong's",
@@ -88,17 +97,19 @@ def auc(
     )
 
 
-def _limits(area: float, ratio: float, base: Callable[[float], float], *, floor: float, shorter: float) -> Limits:
-    """The interval, with a floor under the ratio towards one half and a shorter z towards the nearer end."""
-    g = abs(2 * area - 1)
+class _Ends(NamedTuple):
+    """What the interval of one AUC is solved from."""
 
-    def limits(level: float) -> tuple[float, float]:
-        q = two_sided(level)
-        inner, outer = (q, max(ratio, floor * g)), (q * (1 - shorter * math.sqrt(g)), ratio)
-        below, above = (inner, outer) if area >= 0.5 else (outer, inner)
-        return _solve(area, *below, base, 0.0), _solve(area, *above, base, 1.0)
+    area: float
+    ratio: float
+    base: Callable[[float], float]
+    """Newcombe's variance as a function of the area."""
 
-    return limits
+    def at(self, q: float, *, floor: float, shorter: float) -> tuple[float, float]:
+        """The ends at q standard errors, with a floor under the ratio towards one half and a shorter q towards the nearer end."""
+        inner, outer = (q, max(self.ratio, floor)), (q * (1 - shorter), self.ratio)
+        below, above = (inner, outer) if self.area >= 0.5 else (outer, inner)
+        return _solve(self.area, *below, self.base, 0.0), _solve(self.area, *above, self.base, 1.0)
 
 
 def _placements(pos: NDArray[np.float64], neg: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

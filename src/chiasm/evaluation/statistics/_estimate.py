@@ -41,8 +41,7 @@ class Estimate:
             the variance. Zero for unscored items.
         clusters: (N,) patient of each item, as an index.
         method: How the interval was made.
-        paired_limits: The same for a difference over the same items, where what one sample may hide, it hides from both; None:
-            as `limits`.
+        paired_limits: For a difference over the same items, the limits at so many standard errors; None: `limits` serves.
         note: What the reader must know: why undefined, why wide.
     """
 
@@ -55,7 +54,7 @@ class Estimate:
     clusters: NDArray[np.intp]
     method: str
     note: str = ""
-    paired_limits: Limits | None = None
+    paired_limits: Callable[[float], tuple[float, float]] | None = None
 
     @property
     def defined(self) -> bool:
@@ -107,7 +106,7 @@ class Difference:
     note: str = ""
 
 
-def two_sided(level: float, df: int | None = None) -> float:
+def two_sided(level: float, df: float | None = None) -> float:
     """The normal quantile of a two-sided interval, or with degrees of freedom Student's."""
     return float(ndtri((1 + level) / 2) if df is None else stdtrit(df, (1 + level) / 2))
 
@@ -185,7 +184,9 @@ def correlation(a: Estimate, b: Estimate) -> float:
 def difference(a: Estimate, b: Estimate) -> Difference:
     """A minus B for two estimates over the same items, in the same order, with the same clusters.
 
-    Both must have scored the same items; see `paired` in the metrics, which restricts them first.
+    Both must have scored the same items. Where both have `paired_limits`, those are taken at a Student's t quantile whose degrees
+    of freedom follow from the kurtosis of the patients' effects on the difference (Satterthwaite): few patients that move it far,
+    which long-tailed scores bring, count as few.
 
     Raises:
         InvalidInput: They are not over the same items.
@@ -208,9 +209,14 @@ def difference(a: Estimate, b: Estimate) -> Difference:
         )
     rho = correlation(a, b)
     delta = a.value - b.value
+    df = _degrees_of_freedom(a.cluster_effects() - b.cluster_effects(), min(a.n_clusters, b.n_clusters))
 
     def limits(level: float) -> tuple[float, float]:
-        (la, ua), (lb, ub) = (e.limits(level) if e.paired_limits is None else e.paired_limits(level) for e in (a, b))
+        if a.paired_limits is None or b.paired_limits is None:
+            (la, ua), (lb, ub) = a.limits(level), b.limits(level)
+        else:
+            q = two_sided(level, df)
+            (la, ua), (lb, ub) = a.paired_limits(q), b.paired_limits(q)
         down, up = (a.value - la, ub - b.value), (ua - a.value, b.value - lb)
         below = _root(down[0] ** 2 + down[1] ** 2 - 2 * rho * down[0] * down[1])
         above = _root(up[0] ** 2 + up[1] ** 2 - 2 * rho * up[0] * up[1])
@@ -227,6 +233,13 @@ def difference(a: Estimate, b: Estimate) -> Difference:
         correlation=rho,
         method=f"MOVER of {a.method}, paired by the correlation of clustered effects",
     )
+
+
+def _degrees_of_freedom(effects: NDArray[np.float64], n_clusters: int) -> float:
+    """Of the variance of a sum of effects, estimated as their sum of squares: twice its square over its own variance."""
+    total = float((effects**2).sum())
+    spread = float((effects**4).sum()) - total**2 / n_clusters
+    return min(max(2 * total**2 / spread, 1.0), float(n_clusters)) if spread > 0 else float(n_clusters)
 
 
 def _invert(limits: Limits) -> float:

@@ -67,6 +67,16 @@ class Language:
         """A question."""
         return _draw(self._find(self._asks, key, "findings"), slots, rng)
 
+    def ask_again(self, question: str, rng: np.random.Generator) -> str | None:
+        """A question of this grammar in other words; None where it is none of the grammar's, or has one form only."""
+        for pattern, form, forms in self._question_patterns:
+            match = pattern.fullmatch(question)
+            slots = None if match is None else form.read(match)
+            if slots is not None:
+                others = [other for other in forms if other is not form and other.slots() <= slots.keys()]
+                return _draw(others, slots, rng) if others else None
+        return None
+
     def hint(self, key: str, slots: Slots, rng: np.random.Generator) -> str:
         """How to answer it."""
         return _draw(self._find(self._hints, key, "findings"), slots, rng)
@@ -130,6 +140,15 @@ class Language:
         return [
             (key, template.pattern(), template)
             for key, styles in self._says.items()
+            for forms in styles.values()
+            for template in forms
+        ]
+
+    @functools.cached_property
+    def _question_patterns(self) -> list[tuple[re.Pattern[str], Template, list[Template]]]:
+        return [
+            (template.pattern(), template, forms)
+            for styles in self._asks.values()
             for forms in styles.values()
             for template in forms
         ]

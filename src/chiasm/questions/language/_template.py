@@ -8,7 +8,7 @@ name up to the first underscore (`area_2` is an area); `KINDS` lists them. Forms
     term           term.one, term.many, term.any;  term.is  agrees with term.any
     word slots     the language's word for a value of the table of that name; word.x from the table "name.x"
     lists          words of a table, joined by "and"; list.or  by "or"
-    x.text         the value as it is; only in questions and hints, which are not read back
+    x.text         the value as it is; only in questions and hints
 """
 
 from __future__ import annotations
@@ -162,6 +162,8 @@ class Template:
         words, kind = self._words, kind_of(slot)
         if form in words.pairs:
             return _either(words.pairs[form])
+        if form == "text":
+            return ".+?"
         if kind in NUMBERS:
             shown = NUMBERS[kind]
             digits = r"-?\d+" + (re.escape(words.decimal) + rf"\d{{{shown.decimals}}}" if shown.decimals else "")
@@ -176,6 +178,9 @@ class Template:
         return _either(tuple(words.tables[f"{kind}.{form}" if form else kind].values()))
 
     def _meaning(self, slot: str, form: str, text: str) -> Iterator[tuple[str, Scalar | tuple[str, ...]]]:
+        if form == "text":
+            yield slot, text
+            return
         words, kind, text = self._words, kind_of(slot), text.lower()
         if form in words.pairs:
             return

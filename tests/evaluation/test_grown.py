@@ -1,0 +1,93 @@
+"""Pairs grown on the spot: the same question of two pictures that differ in one thing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.evaluation.exams import Constant, Oracle
+
+from chiasm.errors import InvalidInput, UnknownName
+from chiasm.evaluation import EvaluationOptions, Exam, ExamItem, evaluate, load_exam
+
+BARE = EvaluationOptions(quiet=True, controls=False)
+
+
+def sides(exam: Exam) -> list[tuple[ExamItem, ExamItem]]:
+    first = {i.pairing.number: i for i in exam.items if not i.pairing.changed}
+    second = {i.pairing.number: i for i in exam.items if i.pairing.changed}
+    assert first.keys() == second.keys()
+    return [(first[k], second[k]) for k in first]
+
+
+def test_twins_differ_where_asked_and_are_asked_in_the_same_words(tmp_path: Path) -> None:
+    exam = load_exam("twins:dropout:2", seed=3)
+    pairs = sides(exam)
+    assert {(a.truth, b.truth) for a, b in pairs if a.task == "dropout-present"} == {("yes", "no")}
+    for a, b in pairs:
+        assert a.question.prompt == b.question.prompt
+        assert a.question.pictures[0].sha256 != b.question.pictures[0].sha256
+    assert any(a.truth == b.truth for a, b in pairs)
+    shown = next(a for a, _ in pairs if a.task == "dropout-present")
+    assert shown.overlays
+    top, left, bottom, right = shown.overlays[0].box
+    assert 0 <= top < bottom <= 1
+    assert 0 <= left < right <= 1
+    assert load_exam("twins:dropout:2", seed=3).sha256 == exam.sha256
+    result = evaluate([Oracle(exam), Constant("yes", "yes")], [exam], tmp_path, BARE)
+    rows = {(r.model, r.metric): r for r in result.outcomes[0].robustness}
+    assert rows["oracle", "both right"].after == 1
+    assert rows["oracle", "same answer"].after == 1
+    assert rows["yes", "both right"].after == 0
+    assert (tmp_path / "report.html").read_text().count("both right") >= 2
+
+
+def test_a_device_changes_the_picture_and_not_the_eye() -> None:
+    exam = load_exam("devices:mixed:2", seed=1)
+    pairs = sides(exam)
+    assert {i.pairing.level for i in exam.items} == {"rtvue-xr-3mm to mixed-3mm"}
+    for a, b in pairs:
+        assert a.patient_id == b.patient_id
+        assert a.question.prompt == b.question.prompt
+        assert not np.array_equal(a.question.pictures[0].array(), b.question.pictures[0].array())
+
+
+def test_limits_keep_pairs_whole() -> None:
+    exam = load_exam("twins:dropout:2", seed=3, limit=4)
+    assert len(exam.items) == 4
+    assert len(sides(exam)) == 2
+
+
+def test_names_and_numbers_are_checked() -> None:
+    with pytest.raises(UnknownName, match="did you mean 'dropout'"):
+        load_exam("twins:dropuot")
+    with pytest.raises(UnknownName, match="confusing pair"):
+        load_exam("confusing:irma-shadow:3")
+    with pytest.raises(InvalidInput, match="did you mean 'mixed"):
+        load_exam("devices:mixt:3")
+    for number in ("0", "-2", "many", "1.5"):
+        with pytest.raises(InvalidInput, match="number of pairs"):
+            load_exam(f"twins:dropout:{number}")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("spec", "tasks"),
+    [
+        ("confusing:irma-neovascularization:4", {"irma-present", "neovascularization-present"}),
+        ("confusing:microaneurysm-irma:4", {"microaneurysm-present", "irma-present"}),
+        ("confusing:dropout-shadow:4", {"dropout-present"}),
+    ],
+)
+def test_confusing_pairs_turn_the_answer(spec: str, tasks: set[str]) -> None:
+    pairs = sides(load_exam(spec, seed=2))
+    for task in tasks:
+        own = [(a.truth, b.truth) for a, b in pairs if a.task == task]
+        assert own
+        assert all(x != y for x, y in own)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["microaneurysm", "irma", "neovascularization", "tortuosity"])
+def test_every_family_has_twins(family: str) -> None:
+    pairs = sides(load_exam(f"twins:{family}:3", seed=2))
+    assert {(a.truth, b.truth) for a, b in pairs if a.task == f"{family}-present"} == {("yes", "no")}
