@@ -45,11 +45,12 @@ def main() -> None:
     parser.add_argument("--on", required=True)
     parser.add_argument("--items", type=int, default=1000)
     parser.add_argument("--max-tokens", type=int, default=512)
+    parser.add_argument("--split", help="of the data set; default: test")
     parser.add_argument("--no-controls", action="store_true")
     parser.add_argument("--out", help="folder of the report; default: a temporary one")
     args = parser.parse_args()
     model = Timed(load_model(args.model, max_tokens=args.max_tokens))
-    options = EvaluationOptions(limit=args.items, controls=not args.no_controls, quiet=True)
+    options = EvaluationOptions(limit=args.items, split=args.split, controls=not args.no_controls, quiet=True)
     with tempfile.TemporaryDirectory() as temporary:
         began = time.process_time()
         result = evaluate([model], [args.on], args.out or Path(temporary) / "report", options)

@@ -219,14 +219,21 @@ def _steps(trace: Trace, item: ExamItem) -> list[tuple[Kind, tuple[FactClaim, ..
     for step in trace.steps:
         if not step.statements:
             continue
-        grown = [
-            text + "".join(" " + words.say(s, "findings", np.random.default_rng(k)) for s in step.statements)
-            for k in range(_WORDINGS)
-        ]
-        read = [claims(g, _eye(item)).claims for g in grown]
-        # some wordings part "the largest" from what is said of it; the one that tells most of the perfect reasoning is taken
-        best = max(range(_WORDINGS), key=lambda k: len({c[:3] for c in read[k]} & expected))
-        text, new = grown[best], [c for c in read[best] if c not in told]
+        # some wordings part "the largest" from what is said of it: the one that tells most of the perfect reasoning is taken, and
+        # no more are tried once every slot of the statements is told
+        best: tuple[Claim, ...] = ()
+        most, chosen = -1, text
+        slots = sum(len(s.slots) for s in step.statements)
+        for k in range(_WORDINGS):
+            said = (words.say(s, "findings", np.random.default_rng(k)) for s in step.statements)
+            grown = " ".join([text, *said])
+            read = claims(grown, _eye(item)).claims
+            tells = len({c[:3] for c in read if c not in told} & expected)
+            if tells > most:
+                most, best, chosen = tells, read, grown
+            if tells >= slots:
+                break
+        text, new = chosen, [c for c in best if c not in told]
         told |= set(new)
         if new:
             facts = (FactClaim(subject=c[0], attribute=c[1], value=c[2], core=c[:3] in expected) for c in new)

@@ -65,13 +65,12 @@ def nearest_text_replies(items: Sequence[ExamItem]) -> list[Reply]:
 
 def blind_items(items: Sequence[ExamItem]) -> list[ExamItem]:
     """The same questions over uniform grey pictures of the same sizes."""
-    grey: dict[tuple[int, ...], Picture] = {}
+    grey: dict[str, Picture] = {}
 
     def blank(picture: Picture) -> Picture:
-        shape = picture.array().shape
-        if shape not in grey:
-            grey[shape] = Picture.from_array(np.full(shape, _GREY, np.uint8))
-        return grey[shape]
+        if picture.sha256 not in grey:  # many items share a picture
+            grey[picture.sha256] = Picture.from_array(np.full(picture.array().shape, _GREY, np.uint8))
+        return grey[picture.sha256]
 
     return [_with_pictures(i, tuple(blank(p) for p in i.question.pictures)) for i in items]
 

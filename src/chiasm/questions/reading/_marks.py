@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -79,8 +80,8 @@ def read_sentences(normalised: str) -> list[Sentence]:
         piece = text[position : end.start() if end else len(text)].strip(" ,\t").removeprefix("- ")
         position = end.end() if end else len(text)
         if piece:
-            marks = _marks(piece) if len(piece) <= LONGEST_SENTENCE else [_unread(piece)]
-            found.append(Sentence(piece, tuple(marks), asks=end is not None and "?" in end.group()))
+            marks = _marks(piece) if len(piece) <= LONGEST_SENTENCE else (_unread(piece),)
+            found.append(Sentence(piece, marks, asks=end is not None and "?" in end.group()))
     return found
 
 
@@ -89,7 +90,10 @@ def _unread(piece: str) -> Mark:
     return Mark("disease", "diabetic retinopathy", 0, len(piece))
 
 
-def _marks(text: str) -> list[Mark]:
+@functools.lru_cache(
+    maxsize=4096
+)  # texts that grow, and the sentences that every reply opens with, are read many times
+def _marks(text: str) -> tuple[Mark, ...]:
     words = lexicon()
     marks: list[Mark] = []
     taken = bytearray(len(text) + 1)
@@ -133,7 +137,7 @@ def _marks(text: str) -> list[Mark]:
                 )
             ):
                 add(kind, m.group(), m.start(), m.end())
-    return sorted(marks, key=lambda m: m.start)
+    return tuple(sorted(marks, key=lambda m: m.start))
 
 
 def _add_longest(text: str, words: Lexicon, add: object) -> None:
