@@ -220,6 +220,12 @@ def test_one_class_only_is_said_and_nothing_invented(tmp_path: Path) -> None:
     assert any("one class only (no)" in w for w in result.warnings)
 
 
+def test_a_class_that_was_never_answered_has_no_precision_and_is_not_called_unscored(tmp_path: Path) -> None:
+    row = evaluate([Constant("no")], [bright_exam(20)], tmp_path, BARE).find(metric="precision[yes]")
+    assert (row.value, row.n, row.n_unscored) == (None, 0, 0)
+    assert row.note == "yes was never answered"
+
+
 def test_few_items_are_flagged(tmp_path: Path) -> None:
     result = evaluate([Looker()], [bright_exam(6)], tmp_path, BARE)
     assert any("6 items only" in w for w in result.warnings)

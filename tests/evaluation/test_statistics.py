@@ -184,6 +184,18 @@ def test_jackknife_of_a_mean_is_the_standard_error() -> None:
     assert estimate.hi - estimate.value == pytest.approx(stats.t.ppf(0.975, 29) * x.std(ddof=1) / math.sqrt(30))
 
 
+def test_a_figure_without_spread_says_that_its_limits_are_no_interval() -> None:
+    same, kept = np.full(12, 3.0), np.ones(12, bool)
+    for estimate in (
+        mean_quantity(same),
+        jackknife(lambda i: float(same[i].mean()), kept),
+        bootstrap(lambda i: float(same[i].mean()), kept, rng=np.random.default_rng(0), n_samples=200),
+    ):
+        assert estimate.interval() == (3, 3)
+        assert "no interval" in estimate.note
+    assert "no interval" not in mean_quantity(np.arange(12.0)).note
+
+
 def test_bootstrap_repeats_with_its_seed_and_agrees_with_scipy() -> None:
     x = np.random.default_rng(5).exponential(size=40)
 

@@ -141,11 +141,11 @@ def class_answers(marked: Sequence[Marked], patients: Sequence[str]) -> ClassAns
 
 
 def to_row(model: str, data: str, cell: Cell, metric: str, estimate: Estimate, completeness: float) -> Row:
-    """One line; the value is withheld where too few items were scored."""
+    """One line; the value is withheld where too few items were scored. An undefined figure says why it is that."""
     total = estimate.n + estimate.n_unscored
     complete = estimate.n / total if total else 0.0
     note = estimate.note
-    refused = complete < completeness
+    refused = estimate.defined and complete < completeness
     if refused:
         note = f"refused: {estimate.n} of {total} scored ({100 * complete:.1f} %), {100 * completeness:g} % needed"
     numbers = [None if refused or not math.isfinite(v) else v for v in (estimate.value, estimate.lo, estimate.hi)]

@@ -77,7 +77,8 @@ def expected_calibration_error(
     if not estimate.defined:
         return estimate
     chance = [_ece(p[kept], (rng.random(int(kept.sum())) < p[kept]).astype(np.float64), n_bins) for _ in range(200)]
-    return replace(estimate, note=f"a perfectly calibrated model would show {np.mean(chance):.3f} on so few items")
+    told = f"a perfectly calibrated model would show {np.mean(chance):.3f} on so few items"
+    return replace(estimate, note="; ".join(note for note in (told, estimate.note) if note))
 
 
 def brier(
@@ -134,7 +135,13 @@ def area_under_risk_coverage(
         smooth = np.repeat(np.add.reduceat(wrong, starts) / sizes, sizes)
         return float(np.mean(np.cumsum(smooth) / np.arange(1, len(values) + 1)))
 
-    return jackknife(statistic, kept, clusters=cluster_index(clusters, len(c)))
+    estimate = jackknife(statistic, kept, clusters=cluster_index(clusters, len(c)))
+
+    def limits(level: float) -> tuple[float, float]:
+        low, high = estimate.limits(level)
+        return max(low, 0.0), min(high, 1.0)
+
+    return replace(estimate, limits=limits)
 
 
 def _ece(p: NDArray[np.float64], y: NDArray[np.float64], n_bins: int) -> float:

@@ -109,14 +109,14 @@ class ClassAnswers:
         """Share of the items of a class that were answered so; sensitivity, for the positive class."""
         estimate = proportion(self._hits(self.truth == self._place(name)), clusters=self.clusters)
         if not estimate.defined:
-            return undefined(f"no scored item is {name}", self.clusters)
+            return self._empty(f"no scored item is {name}")
         return replace(estimate, n_unscored=int((~self.scored & (self.truth == self._place(name))).sum()))
 
     def precision(self, name: str) -> Estimate:
         """Share of the answers of a class that are right."""
         estimate = proportion(self._hits(self.answer == self._place(name)), clusters=self.clusters)
         if not estimate.defined:
-            return undefined(f"{name} was never answered", self.clusters)
+            return self._empty(f"{name} was never answered")
         return replace(estimate, n_unscored=int((~self.scored).sum()))
 
     def f1(self, name: str) -> Estimate:
@@ -124,7 +124,7 @@ class ClassAnswers:
         k = self._place(name)
         share = proportion(self._hits((self.truth == k) | (self.answer == k)), clusters=self.clusters)
         if not share.defined:
-            return undefined(f"no scored item is {name} or was called so", self.clusters)
+            return self._empty(f"no scored item is {name} or was called so")
 
         def lift(j: float) -> float:
             return 2 * j / (1 + j)
@@ -185,6 +185,10 @@ class ClassAnswers:
                 else estimate
             )
         return estimate
+
+    def _empty(self, note: str) -> Estimate:
+        """A share of no items: those scored are none of it, and not unscored either."""
+        return replace(undefined(note, self.clusters), n_unscored=int((~self.scored).sum()))
 
     def _place(self, name: str) -> int:
         if name not in self.classes:

@@ -29,12 +29,15 @@ from chiasm.evaluation.report._plots import (
     risk_coverage_curve,
     stacked_bar,
 )
+from chiasm.questions import write_answer
 
 if TYPE_CHECKING:
     from chiasm.evaluation._evaluate import Evaluation, Outcome
 
 _LONGEST_SIDE = 320
 _LONGEST_TEXT = 2000
+_LONGEST_RIGHT = 300
+_COLOURS = 6
 _FEW = 4
 _MOST_PLOTS = 12
 """Tasks with a forest plot of their own; the table has all."""
@@ -49,7 +52,10 @@ class Example:
     pictures: tuple[str, ...]
     """As data addresses."""
     overlays: tuple[Overlay, ...]
+    colours: dict[str, int]
+    """Of the boxes, by label."""
     text: str
+    verdict: str
 
 
 def render_report(evaluation: Evaluation) -> str:
@@ -136,7 +142,7 @@ def _forests(outcome: Outcome) -> list[Markup]:
             continue
         for metric in ("balanced_accuracy", "auc", "score"):
             rows = [r for r in outcome.rows if (r.task, r.fov_mm, r.metric, r.group) == (task, fov_mm, metric, "all")]
-            if not rows or (metric == "score" and _classified(outcome, task)):
+            if all(r.value is None for r in rows) or (metric == "score" and _classified(outcome, task)):
                 continue
             lines = [Interval(r.model, r.value, r.lo, r.hi, r.note, r.model in outcome.models) for r in rows]
             title = f"{task}{_field(fov_mm)}: {metric.replace('_', ' ')}"
@@ -235,8 +241,18 @@ def _example(why: str, m: Marked) -> Example:
         marked=m,
         pictures=tuple(_address(p) for p in m.item.question.pictures),
         overlays=m.item.overlays,
+        colours={label: k % _COLOURS for k, label in enumerate(dict.fromkeys(v.label for v in m.item.overlays))},
+        verdict=_verdict(m),
         text=text if len(text) <= _LONGEST_TEXT else text[:_LONGEST_TEXT] + " … (cut)",
     )
+
+
+def _verdict(m: Marked) -> str:
+    """What was answered and what is right, in words."""
+    if m.item.classes:
+        same = m.tolerant.answer == m.item.truth
+        return m.item.truth if same else f"answered {m.tolerant.answer}, right is {m.item.truth}"
+    return f"{m.tolerant.reason}; right is {write_answer(m.item.key.answer)[:_LONGEST_RIGHT]}"
 
 
 def _address(picture: Picture) -> str:

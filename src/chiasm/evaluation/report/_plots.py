@@ -124,6 +124,8 @@ def risk_coverage_curve(points: Sequence[RiskPoint], *, title: str) -> Markup:
     parts = [_square(title, "share answered", "share wrong")]
     line = " ".join(f"{_x(p.coverage):.1f},{_y(p.risk):.1f}" for p in points)
     parts.append(f'<polyline class="curve" points="{line}"/>')
+    if len(points) <= _MARKED:  # one confidence for all is one point, which a line does not show
+        parts += [f'<circle class="model" cx="{_x(p.coverage):.1f}" cy="{_y(p.risk):.1f}" r="3"/>' for p in points]
     return Markup("".join([*parts, "</svg>"]))
 
 
@@ -146,6 +148,8 @@ def stacked_bar(shares: Sequence[tuple[str, int]], *, title: str) -> Markup:
 
 _SIDE = 260
 _EDGE = 46
+_MARKED = 20
+"""Points of a curve that are also drawn as dots, where there are no more."""
 
 
 def _square(title: str, across: str, up: str) -> str:

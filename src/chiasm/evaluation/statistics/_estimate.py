@@ -21,6 +21,7 @@ from scipy.special import ndtri, stdtrit
 from chiasm.errors import InvalidInput
 
 LEVEL: Final = 0.95
+NO_SPREAD: Final = "does not vary over these patients: the limits are no interval"
 _HALVINGS: Final = 12
 """Of the logarithm of a p-value: to 1 % of itself at the smallest, far better at those near 0.05."""
 Limits = Callable[[float], tuple[float, float]]

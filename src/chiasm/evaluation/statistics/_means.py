@@ -20,7 +20,15 @@ from numpy.typing import NDArray
 from scipy.special import betaincinv
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import LEVEL, Clusters, Estimate, cluster_index, two_sided, undefined
+from chiasm.evaluation.statistics._estimate import (
+    LEVEL,
+    NO_SPREAD,
+    Clusters,
+    Estimate,
+    cluster_index,
+    two_sided,
+    undefined,
+)
 
 _PRIOR = 2.0
 
@@ -177,7 +185,7 @@ def mean_quantity(values: Sequence[float] | NDArray[np.float64], *, clusters: Cl
         effect=effect,
         clusters=index,
         method="clustered t",
-        note="fewer than 10 items" if n < 10 else "",
+        note=NO_SPREAD if error == 0 else "fewer than 10 items" if n < 10 else "",
     )
 
 

@@ -16,7 +16,15 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from chiasm.errors import InvalidInput
-from chiasm.evaluation.statistics._estimate import Clusters, Estimate, Limits, cluster_index, two_sided, undefined
+from chiasm.evaluation.statistics._estimate import (
+    NO_SPREAD,
+    Clusters,
+    Estimate,
+    Limits,
+    cluster_index,
+    two_sided,
+    undefined,
+)
 
 Statistic = Callable[[NDArray[np.intp]], float]
 """From the positions of the chosen items (with repeats in a bootstrap sample) to the figure; NaN where undefined."""
@@ -55,7 +63,9 @@ def jackknife(
     first = np.unique(index[chosen], return_index=True)[1]
     effect[chosen[first]] = shift
     error = math.sqrt(g / (g - 1) * float((shift**2).sum()))
-    note = "" if stable.all() else f"undefined without some of the patients ({int((~stable).sum())} of {g})"
+    note = NO_SPREAD if error == 0 else ""
+    if not stable.all():
+        note = f"undefined without some of the patients ({int((~stable).sum())} of {g})"
     return Estimate(
         value=value,
         n=len(chosen),
@@ -116,6 +126,7 @@ def bootstrap(
         return min(ends[0], base.value), max(ends[1], base.value)
 
     lost = n_samples - len(fine)
+    note = f"undefined in {lost} bootstrap samples" if lost else base.note
     return Estimate(
         value=base.value,
         n=base.n,
@@ -125,7 +136,7 @@ def bootstrap(
         effect=base.effect,
         clusters=base.clusters,
         method=f"clustered bootstrap, BCa, {n_samples} samples",
-        note=f"undefined in {lost} bootstrap samples" if lost else base.note,
+        note=NO_SPREAD if fine[0] == fine[-1] else note,
     )
 
 
