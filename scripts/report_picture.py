@@ -1,7 +1,7 @@
 """Make the picture of a report in the documentation: synthetic eyes, and answers that are wrong on every tenth item.
 
     chiasm build octa --n 46 --seed 5 --fov-mm 3 --set questions=26 --out out/many
-    python scripts/report_picture.py out/many
+    python scripts/report_picture.py out/many train
 
 Needs Debian's chromium and the extra `dev`.
 """
@@ -44,9 +44,9 @@ class NineInTen:
         return replies
 
 
-def main(data: str) -> None:
+def main(data: str, split: str) -> None:
     """Evaluate, open the report in Chromium, keep its top."""
-    whole = load_exam(data)
+    whole = load_exam(data, split=split)
     exam = make_exam(whole.name, [i for i in whole.items if i.task in TASKS], [])
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         evaluate([NineInTen(exam)], [exam], folder, EvaluationOptions(quiet=True))
@@ -65,4 +65,4 @@ def main(data: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], sys.argv[2])
