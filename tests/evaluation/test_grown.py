@@ -90,4 +90,6 @@ def test_confusing_pairs_turn_the_answer(spec: str, tasks: set[str]) -> None:
 @pytest.mark.parametrize("family", ["microaneurysm", "irma", "neovascularization", "tortuosity"])
 def test_every_family_has_twins(family: str) -> None:
     pairs = sides(load_exam(f"twins:{family}:3", seed=2))
-    assert {(a.truth, b.truth) for a, b in pairs if a.task == f"{family}-present"} == {("yes", "no")}
+    truths = {(a.truth, b.truth) for a, b in pairs if a.task == f"{family}-present"}
+    assert ("yes", "no") in truths
+    assert truths <= {("yes", "no"), ("no", "no")}  # tortuosity may be drawn and stay below what is called so
