@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from PIL import Image
 
 from chiasm.case import Mask
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle
 from chiasm.training import DenseRows, DenseSample, WarmupTable, load_recipe, part_of, train_sft, warm_up
-from chiasm.training._warmup import cell_shares, turned
+from chiasm.training._warmup import SPREAD, cell_shares, turned
 
 
 def quiet(line: str) -> None:
@@ -86,6 +87,20 @@ def test_the_tower_learns_where_things_are(
     assert len(losses) == 4
     assert losses[-1] < 0.6 * losses[0]
     assert all("images/s" in line for line in lines)
+
+
+def test_warmed_tokens_are_centred_and_of_stated_spread(
+    make_tiny: Callable[[int], Bundle], toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    source, bundle = Spots(toy, 16), make_tiny(0)
+    warm_up(table(), bundle, source, tmp_path / "run", say=quiet)
+    images = [Image.fromarray(source[number].image).convert("RGB") for number in range(16)]
+    pixels = bundle.processor.image_processor(images=images, return_tensors="pt")
+    with torch.no_grad():
+        out = bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
+    given = torch.cat(out.pooler_output) + torch.cat(out.deepstack_features[0])
+    assert float(given.mean(0).abs().max()) < 1e-4
+    assert float(given.std()) == pytest.approx(SPREAD, rel=1e-3)
 
 
 def test_turns_move_image_and_maps_together_and_leave_numbers_alone(toy: SimpleNamespace) -> None:

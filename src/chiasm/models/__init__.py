@@ -19,6 +19,7 @@ from chiasm.models._build import (
     save,
 )
 from chiasm.models._environment import (
+    fast_bf16,
     prepare_torch,
     quiet_transformers,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "build",
     "build_nano",
     "chat_template",
+    "fast_bf16",
     "grey_pixels",
     "load_bundle",
     "load_chat",

@@ -55,6 +55,14 @@ def device_named(name: str | None) -> str:
     return "cuda" if prepare_torch().cuda.is_available() else "cpu"
 
 
+def fast_bf16() -> bool:
+    """Whether this machine computes bfloat16 faster than float32."""
+    torch = prepare_torch()
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
 def _vision_works() -> bool:
     try:
         importlib.import_module("torchvision")

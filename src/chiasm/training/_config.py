@@ -69,6 +69,8 @@ class StageTable(_Table):
     """Share of all steps; the shares of all stages sum to 1."""
     mixture: dict[str, float]
     """Weight of each program (a name, or a pattern with *) or level of programs (recognition); others are left out."""
+    direct: float | None = Field(default=None, ge=0, le=1)
+    """`data.direct` in this stage; None takes that one."""
 
 
 class PhotometryTable(_Table):

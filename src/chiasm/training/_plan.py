@@ -33,11 +33,13 @@ class Plan:
     Attributes:
         conversations: For each conversation in order the rows that make it.
         steps: Optimiser steps.
+        direct: For each conversation the share of its answers that are taught without reasoning.
         left_out: Programs of the mixture that the dataset has no row of.
     """
 
     conversations: tuple[tuple[int, ...], ...]
     steps: int
+    direct: tuple[float, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -60,12 +62,15 @@ def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: i
     steps = optim.steps if optim.steps is not None else _steps_of(index, data, weights, optim, per_step)
     stops = np.rint(np.cumsum([share for share, _ in weights]) * steps).astype(int)
     conversations: list[tuple[int, ...]] = []
-    for number, ((_, row_weights), stop) in enumerate(zip(weights, stops, strict=True)):
+    direct: list[float] = []
+    bare = [stage.direct for stage in data.curriculum] or [None]
+    for number, ((_, row_weights), stop, share) in enumerate(zip(weights, stops, bare, strict=True)):
         rng = np.random.default_rng(np.random.SeedSequence(optim.seed, spawn_key=(7, number)))
         count = int(stop) * per_step - len(conversations)
         drawn = _draw(index, row_weights, data.turns, count, rng)
         conversations.extend(_by_length(drawn, index, optim.batch * devices, rng))
-    return Plan(tuple(conversations), steps, tuple(left_out))
+        direct.extend([data.direct if share is None else share] * count)
+    return Plan(tuple(conversations), steps, tuple(direct), tuple(left_out))
 
 
 def _row_weights(index: RowIndex, mixture: dict[str, float]) -> npt.NDArray[np.float64]:

@@ -15,7 +15,7 @@ from transformers import PrinterCallback
 from trl import SFTConfig
 
 from chiasm.errors import InvalidInput
-from chiasm.models import Bundle, budget_of, quicken, quiet_transformers, save
+from chiasm.models import Bundle, budget_of, fast_bf16, quicken, quiet_transformers, save
 from chiasm.training._collate import AnswerCollator, split_answers
 from chiasm.training._config import DataTable, Recipe
 from chiasm.training._guards import blind_check, check_lengths, check_sizes, require_looking
@@ -174,9 +174,9 @@ class Run:
         if len(chosen) < 8:
             msg = f"the blind check needs rows with 8 different images, and the plan has {len(chosen)}; set checks.blind_rows = 0"
             raise InvalidInput(msg)
-        data, seed = self.recipe.data, self.recipe.optim.seed
+        seed = self.recipe.optim.seed
         firsts = ((place, self.plan.conversations[place][:1]) for place in chosen)
-        return [row for place, rows in firsts for row in _taught(self.store, rows, place, data.direct, seed)]
+        return [row for place, rows in firsts for row in _taught(self.store, rows, place, self.plan.direct[place], seed)]
 
     def _apply_pixels(self) -> None:
         budget = self.recipe.model.max_pixels
@@ -189,7 +189,7 @@ def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any
     """The plan as a `datasets.Dataset` whose rows are conversations, read when asked for."""
 
     def conversation(place: int, rows: list[int]) -> dict[str, Any]:
-        joined = join_turns(_taught(store, rows, place, data.direct, seed))
+        joined = join_turns(_taught(store, rows, place, plan.direct[place], seed))
         if data.photometry is not None:
             light = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, place)))
             joined["images"] = [rephotographed(image, data.photometry, light) for image in joined["images"]]
@@ -208,13 +208,6 @@ def _taught(store: RowStore, rows: Sequence[int], place: int, direct: float, see
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(9, place)))
     bare = rng.random(len(rows)) < direct
     return [without_reasoning(store[row]) if cut else store[row] for row, cut in zip(rows, bare, strict=True)]
-
-
-def fast_bf16() -> bool:
-    """Whether this machine computes bfloat16 faster than float32."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
 
 
 def _devices() -> int:

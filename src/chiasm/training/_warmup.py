@@ -3,7 +3,8 @@
 1. Each language token of an image (32 x 32 px) must tell, through one linear head, what lies in each of its cells, and the
    mean of all tokens must tell the whole-image numbers. So what the language model will read is what a line can read out.
 2. Images are turned and mirrored at random (8 symmetries), which leaves all targets true.
-3. The heads are thrown away. Language is connected afterwards by the ordinary training.
+3. The heads are thrown away, and the tokens are centred and scaled for fresh language layers. Language is connected
+   afterwards by the ordinary training.
 
 A run can be stopped and continued; it gives the same weights as an unbroken one.
 """
@@ -13,7 +14,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -25,15 +26,16 @@ from PIL import Image
 from torch.nn import functional
 
 from chiasm.errors import InvalidInput
-from chiasm.models import Bundle, budget_of, grey_pixels, quicken, save
+from chiasm.models import Bundle, budget_of, fast_bf16, grey_pixels, quicken, save
 from chiasm.training._config import WarmupTable
 from chiasm.training._dense import DenseSample, DenseSource
 from chiasm.training._guards import check_finite
 from chiasm.training._photometry import rephotographed
-from chiasm.training._run import fast_bf16
 
 STATE: Final = "state.pt"
 MODEL: Final = "model"
+SPREAD: Final = 1.0
+"""Standard deviation of an image token's values after the warm-up, over tokens and dimensions."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,7 @@ def warm_up(
             say(f"warm-up step {run.step}/{table.steps}  loss {loss:.4f}  {rate:.1f} images/s")
         if (late or run.step == stop_at) and run.step < table.steps:
             return WarmupResult(None, run.step)
+    run.settle()
     save(bundle, folder / MODEL)
     (folder / STATE).unlink(missing_ok=True)
     return WarmupResult(folder / MODEL, run.step)
@@ -178,6 +181,22 @@ class _Warmup:
             self.optimiser.load_state_dict(state["optimiser"])
             self.step = int(state["step"])
 
+    def settle(self) -> None:
+        """Centre what the language model will be given, and bring its spread to `SPREAD`.
+
+        The heads do not feel a common vector or a factor, so both grow freely; fresh language layers would be deaf to all else.
+        """
+        samples = [self.source[index] for index in range(min(64, len(self.source)))]
+        with torch.no_grad():
+            found = [self._branches(self._pixels([sample])) for sample in samples]
+            branches = [torch.cat(parts) for parts in zip(*found, strict=True)]
+            means = [branch.mean(0) for branch in branches]
+            spread = float(torch.stack([b - m for b, m in zip(branches, means, strict=True)]).sum(0).std())
+            mergers = (self.tower.merger, *self.tower.deepstack_merger_list)
+            for merger, mean in zip(mergers, means, strict=True):
+                merger.linear_fc2.bias.sub_(mean).mul_(SPREAD / spread)
+                merger.linear_fc2.weight.mul_(SPREAD / spread)
+
     def lap(self) -> float:
         """Seconds since the last call."""
         now = time.perf_counter()
@@ -207,17 +226,23 @@ class _Warmup:
         return DenseSample(image, sample.maps, sample.scalars)
 
     def _loss(self, samples: Sequence[DenseSample]) -> torch.Tensor:
-        images = [Image.fromarray(sample.image) for sample in samples]
-        pixels = {
-            name: torch.from_numpy(value).to(self.device)
-            for name, value in grey_pixels(self.bundle.processor.image_processor, images).items()
-        }
+        pixels = self._pixels(samples)
         counts = [self.budget.tokens(*sample.image.shape) for sample in samples]
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.table.bf16 and fast_bf16()):
-            out = self.bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
-            logits, numbers = self.heads(torch.cat(list(out.pooler_output)), counts)
+            logits, numbers = self.heads(torch.stack(self._branches(pixels)).sum(0), counts)
         targets, known = self._targets(samples)
         return self._map_loss(logits.float(), targets, known, counts) + self._scalar_loss(numbers.float(), samples)
+
+    def _pixels(self, samples: Sequence[DenseSample]) -> dict[str, torch.Tensor]:
+        images = [Image.fromarray(sample.image) for sample in samples]
+        read = grey_pixels(self.bundle.processor.image_processor, images)
+        return {name: torch.from_numpy(value).to(self.device) for name, value in read.items()}
+
+    def _branches(self, pixels: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
+        """What the language model is given for each token, (n, hidden) each: the projector's output, and the deepstack branches
+        that it adds up in its first layers."""
+        out = self.bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
+        return [torch.cat(list(branch)) for branch in (out.pooler_output, *out.deepstack_features)]
 
     def _map_loss(
         self, logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor, counts: Sequence[int]
