@@ -13,7 +13,7 @@ from chiasm.worlds.octa.anatomy import AnatomyParams
 from chiasm.worlds.octa.imaging import ImagingParams, Slab, load_profile, profile_names
 from chiasm.worlds.octa.pathology import PathologyParams
 
-WORLD_VERSION: Final = "3"
+WORLD_VERSION: Final = "4"
 """Changes whenever the same parameters give other bytes."""
 
 WIDE_FIELD_MM = 4.5

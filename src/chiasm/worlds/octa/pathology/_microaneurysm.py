@@ -52,7 +52,7 @@ FUSIFORM_RATIO: Final = 1.9
 
 
 class MicroaneurysmParams(Record):
-    """One microaneurysm; its place is the capillary of its layer that its seed ranks first."""
+    """One microaneurysm; its place is the free capillary of its layer that its seed ranks first."""
 
     seed: int = Field(ge=0, lt=2**53)
     """Seed of its place."""
@@ -61,7 +61,7 @@ class MicroaneurysmParams(Record):
     shape: Literal["saccular", "fusiform", "focal bulge"]
     layer: Literal["SVC", "ICP", "DCP"]
     at_border: bool
-    """At the border of dropout, where there is any."""
+    """At the border of dropout, where there is one with room."""
     flow: float = Field(ge=0.0, le=1.0, allow_inf_nan=False)
     """Share of the full decorrelation contrast, 0-1."""
 
@@ -134,11 +134,11 @@ def plan(
     radii = np.zeros(0)
     for number, one in enumerate(params.each, 1):
         mine = living & (graph.layer == Layer[one.layer])
-        near = mine & border if one.at_border else mine
-        candidates = np.flatnonzero(near if near.any() else mine)
+        candidates = np.flatnonzero(mine)
         rank = hash01(one.seed, 1, graph.edge_id[candidates].astype(np.int64))
+        elsewhere = ~border[candidates] & one.at_border
         chosen = -1
-        for e in candidates[np.argsort(rank)[:200]]:
+        for e in candidates[np.lexsort((rank, elsewhere))]:
             gap = np.hypot(*(centres - middle[e]).T) - radii - 0.5 * one.diameter_um
             if not (gap < GAP_UM).any():
                 chosen = int(e)
