@@ -100,7 +100,7 @@ class EyeVisit(Record):
 class OctaParams(Record):
     """One patient: everything that `render` needs."""
 
-    world_version: Literal["3"] = WORLD_VERSION
+    world_version: Literal["4"] = WORLD_VERSION
     case_id: str
     patient_id: str
     age_years: FiniteFloat
