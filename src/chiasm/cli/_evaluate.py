@@ -127,7 +127,7 @@ def _add_answer(commands: Any) -> None:
         "--model",
         default="nano",
         metavar="MODEL",
-        help="folder, hub id or server (default: nano inside the package, of which no weights ship yet)",
+        help="folder, hub id or server (default: nano inside the package)",
     )
     parser.add_argument("--fov-mm", type=positive(float, 0.5, 30), metavar="MM", help="side of the square field [mm]")
     parser.add_argument(
