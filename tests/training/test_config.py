@@ -119,7 +119,10 @@ def test_a_curriculum_keeps_its_stages_and_shares(index: RowIndex) -> None:
 
 
 def test_a_stage_of_a_curriculum_can_be_taught_without_reasoning(index: RowIndex) -> None:
-    stages = ({"share": 0.25, "mixture": {"recognition": 1.0}, "direct": 1.0}, {"share": 0.75, "mixture": {"measurement": 1.0}})
+    stages = (
+        {"share": 0.25, "mixture": {"recognition": 1.0}, "direct": 1.0},
+        {"share": 0.75, "mixture": {"measurement": 1.0}},
+    )
     data = DataTable.model_validate({"curriculum": stages, "direct": 0.5})
     plan = make_plan(index, data, optim(steps=40, accumulate=2))
     assert plan.direct == (1.0,) * 80 + (0.5,) * 240

@@ -176,7 +176,9 @@ class Run:
             raise InvalidInput(msg)
         seed = self.recipe.optim.seed
         firsts = ((place, self.plan.conversations[place][:1]) for place in chosen)
-        return [row for place, rows in firsts for row in _taught(self.store, rows, place, self.plan.direct[place], seed)]
+        return [
+            row for place, rows in firsts for row in _taught(self.store, rows, place, self.plan.direct[place], seed)
+        ]
 
     def _apply_pixels(self) -> None:
         budget = self.recipe.model.max_pixels

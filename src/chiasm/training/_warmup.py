@@ -239,8 +239,7 @@ class _Warmup:
         return {name: torch.from_numpy(value).to(self.device) for name, value in read.items()}
 
     def _branches(self, pixels: Mapping[str, torch.Tensor]) -> list[torch.Tensor]:
-        """What the language model is given for each token, (n, hidden) each: the projector's output, and the deepstack branches
-        that it adds up in its first layers."""
+        """What the language model adds up for each token: the projector's output and the deepstack branches, (n, hidden) each."""
         out = self.bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
         return [torch.cat(list(branch)) for branch in (out.pooler_output, *out.deepstack_features)]
 

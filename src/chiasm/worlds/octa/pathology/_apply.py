@@ -53,7 +53,6 @@ def _changes(ground: Ground, params: PathologyParams) -> tuple[list[Change], NDA
     shunts, no_shunt = _irma.plan(ground, params.irma, dropout)
     dropout = _dropout.spare(dropout, [shunt.edges for shunt in shunts])
     lost = faz_loss | dropout.removed
-    lost = ground.settled(lost, np.zeros_like(lost))
     for shunt in shunts:
         lost[shunt.edges] = True  # no microaneurysm sits on a shunt
     sites, no_site = _microaneurysm.plan(ground, params.microaneurysm, dropout, lost)

@@ -189,8 +189,6 @@ def combine(ground: Ground, changes: list[Change]) -> VesselGraph:
             radius[other.index] = other.radius_um
             vessel[other.index] = other.vessel
             speed[other.index] = other.speed_mm_s
-    # Each family left no blind end by itself; where two of them meet, both neighbours of a capillary may be gone.
-    keep = ~ground.settled(~keep, np.zeros_like(keep))
     parts: dict[str, list[NDArray[Any]]] = {
         "position_um": [ground.now],
         "edges": [graph.edges[keep]],
