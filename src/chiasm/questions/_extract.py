@@ -19,6 +19,8 @@ TAIL: Final = 4000
 WINDOW: Final = 65_536
 """Characters that are searched at a time for the last tag."""
 
+LONGEST_TAG: Final = len("</reasoning>")
+
 UNSEEN: Final = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
 """Characters without width: soft hyphens, joiners, marks of writing direction."""
 
@@ -34,7 +36,11 @@ class Span(NamedTuple):
     """True when the completion, without its reasoning, is exactly one answer tag."""
 
 
-_THINK: Final = re.compile(r"<(/?)(?:think|thinking|thought|reasoning)>", re.IGNORECASE)
+_NAMES: Final = r"(?:think|thinking|thought|reasoning)>"
+_THINK: Final = re.compile(rf"<(/?){_NAMES}", re.IGNORECASE)
+_THINK_OPEN: Final = re.compile(f"<{_NAMES}", re.IGNORECASE)
+_THINK_CLOSE: Final = re.compile(f"</{_NAMES}", re.IGNORECASE)
+_BLOCK: Final = re.compile(f"<{_NAMES}.*?</{_NAMES}", re.IGNORECASE | re.DOTALL)
 _OPEN: Final = re.compile(r"<answer>", re.IGNORECASE)
 _CLOSE: Final = re.compile(r"</answer>", re.IGNORECASE)
 _MARKERS: Final = (
@@ -52,7 +58,7 @@ def extract(completion: str) -> Span:
     rest = without_reasoning(completion).strip()
     if not rest:
         return Span("", "nothing", clean=False)
-    openings = _last_openings(rest)
+    openings = _last_spans(_OPEN, rest)
     if openings:
         return _last_tag(rest, openings)
     tail = rest[-TAIL:]
@@ -68,18 +74,11 @@ def extract(completion: str) -> Span:
 
 def without_reasoning(completion: str) -> str:
     """The completion without think blocks: closed, never closed, or closed without having been opened."""
-    kept: list[str] = []
-    position, inside = 0, False
-    for tag in _THINK.finditer(completion):
-        if not tag[1]:
-            if not inside:
-                kept.append(completion[position : tag.start()])
-            inside = True
-            continue
-        if not inside:
-            kept.clear()
-        inside, position = False, tag.end()
-    return " ".join(kept) if inside else " ".join([*kept, completion[position:]])
+    closed = _last_end(_THINK_CLOSE, completion)
+    # Up to the last closing tag every opened block closes, so that no search for its end runs through the whole text.
+    outside = _BLOCK.sub(" ", completion[:closed])
+    after = outside[_last_end(_THINK_CLOSE, outside) :]
+    return after + _THINK_OPEN.split(completion[closed:], maxsplit=1)[0]
 
 
 def reasoning_of(completion: str) -> str:
@@ -102,15 +101,21 @@ def fold(text: str) -> str:
     return re.sub(r"[\s_]+", " ", plain).strip()
 
 
-def _last_openings(rest: str) -> list[tuple[int, int]]:
-    """Places of the last opening answer tags, looked for from the end so that a megabyte of tags stays cheap."""
-    start = len(rest)
+def _last_spans(tag: re.Pattern[str], text: str) -> list[tuple[int, int]]:
+    """Places of the last tags of a kind, looked for from the end so that a megabyte of tags stays cheap."""
+    start = len(text)
     while start > 0:
         start = max(0, start - WINDOW)
-        found = [m.span() for m in _OPEN.finditer(rest, start, min(len(rest), start + WINDOW + len("<answer>")))]
+        found = [m.span() for m in tag.finditer(text, start, min(len(text), start + WINDOW + LONGEST_TAG))]
         if found:
             return found[-8:]
     return []
+
+
+def _last_end(tag: re.Pattern[str], text: str) -> int:
+    """Where the last tag of a kind ends; 0 where there is none."""
+    found = _last_spans(tag, text)
+    return found[-1][1] if found else 0
 
 
 def _last_tag(rest: str, openings: list[tuple[int, int]]) -> Span:
