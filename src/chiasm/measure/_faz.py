@@ -80,6 +80,10 @@ SURROUND_UM: Final = (50.0, 300.0)
 """The surround's brightness is taken this far from the region's edge."""
 LEVEL: Final = 0.35
 """Edge of the dark region between the brightness within (0) and around (1): below one half, its border vessels are thin."""
+CORE_LEVEL: Final = 0.38
+"""The same from the brightness of the core, which is darker than the whole."""
+LEAK: Final = 1.25
+"""A region this many times as large as the one that the core's brightness gives has leaked into non-perfused tissue."""
 OPENING_UM: Final = 30.0
 MAX_ROUNDS: Final = 20
 BORDER_QUANTILE: Final = 0.85
@@ -104,6 +108,9 @@ def segment_faz(grey: NDArray[np.float32], lines: NDArray[np.float32], scale: Sc
     1. The darkest place near the image centre, under a wide blur, is the core.
     2. Region competition: of a slightly blurred image, all that is nearer to the brightness within the region than to that
        around it (`LEVEL`) is the new region; opened by a disc, the component at the core, holes filled; until it stays.
+       Non-perfused tissue that the FAZ opens into is lighter, for faint deep capillaries are left in it, but a region that leaks
+       into it takes its brightness and leaks on. One that is much larger than with the core's brightness (`LEAK`) is
+       therefore replaced by that.
     3. The FAZ is what the vessels around the darkest point enclose: the region, grown a little, since the blur pulled its edge
        inward, is cut where lines stand out; what is connected to that point by more than a gap between border vessels stays,
        with rounded corners.
@@ -142,11 +149,24 @@ def _distance_from(point: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np
 def _dark_region(grey: NDArray[np.float32], core: tuple[int, int], scale: Scale) -> NDArray[np.bool_]:
     fine = ndimage.gaussian_filter(grey, scale.px(SMOOTH_UM))
     from_core = _distance_from(core, grey.shape)
-    region: NDArray[np.bool_] = from_core <= scale.px(CORE_RADIUS_UM)
+    disc: NDArray[np.bool_] = from_core <= scale.px(CORE_RADIUS_UM)
+    whole = _compete(fine, from_core, disc, scale, None)
+    sure = _compete(fine, from_core, disc, scale, float(np.median(fine[disc])))
+    return sure if whole.sum() > LEAK * sure.sum() else whole
+
+
+def _compete(
+    fine: NDArray[np.float32],
+    from_core: NDArray[np.float64],
+    region: NDArray[np.bool_],
+    scale: Scale,
+    core: float | None,
+) -> NDArray[np.bool_]:
+    """Region competition from a first region, against the brightness of the core; None: of the region itself."""
     around = float(np.median(fine))  # at first the whole field: a ring around the core may still lie in a wide FAZ
     for _ in range(MAX_ROUNDS):
-        within = float(np.median(fine[region]))
-        dark = fine < within + LEVEL * (around - within)
+        within, level = (float(np.median(fine[region])), LEVEL) if core is None else (core, CORE_LEVEL)
+        dark = fine < within + level * (around - within)
         labels, n = ndimage.label(distance_inside(dark) > scale.px(OPENING_UM))
         if n == 0:
             msg = "no dark region wide enough to be a FAZ near the image centre"
