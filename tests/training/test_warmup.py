@@ -17,7 +17,8 @@ from chiasm.case import Mask
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle
 from chiasm.training import DenseRows, DenseSample, WarmupTable, load_recipe, part_of, train_sft, warm_up
-from chiasm.training._warmup import SPREAD, cell_shares, turned
+from chiasm.training._dense import cell_shares, turned
+from chiasm.training._warmup import SPREAD
 
 
 def quiet(line: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from chiasm.cli._parser import add_command, one_of, positive
 
@@ -17,24 +17,27 @@ def add(commands: Any) -> None:
     _add_answer(commands)
 
 
+_EVALUATE: Final = (
+    "Models: nano (embedded), a folder, a hub id, http://HOST/v1#NAME, answers:FILE.jsonl, python:MODULE:CLASS.\n"
+    "Data: a folder that `chiasm build` made (its test split), a Parquet file of items, octa500:PATH, octa25k-faz:PATH,\n"
+    "rossa:PATH, images:PATH, semi-real:PATH (healthy OCTA-500 eyes, capillaries erased), and pairs grown on the spot:\n"
+    "twins:dropout[:N], devices:mixed[:N], confusing:irma-neovascularization[:N] (docs/evaluation.md names them all).\n"
+    "Stopped, the same command goes on. A request that fails is unscored, never wrong.\n"
+    "table.md sets models, their median and all baselines side by side for tasks of two classes.\n\n"
+    "Examples:\n"
+    "  chiasm evaluate --model out/model --on out/eyes --out out/report\n"
+    "  chiasm evaluate --model out/model,nano --on out/eyes,octa500:$CHIASM_DATA/octa500 --out out/report\n"
+    "  chiasm evaluate --model s0/model,s1/model,s2/model --on octa500:DIR --cnn out/eyes --out out/report"
+)
+
+
 def _add_evaluate(commands: Any) -> None:
     parser = add_command(
         commands,
         "evaluate",
         run_evaluate,
         summary="Judge models on data: figures with intervals, controls and baselines beside them, one HTML report.",
-        details=(
-            "Models: nano (embedded), a folder, a hub id, http://HOST/v1#NAME, answers:FILE.jsonl, python:MODULE:CLASS.\n"
-            "Data: a folder that `chiasm build` made (its test split), a Parquet file of items, octa500:PATH, octa25k-faz:PATH,\n"
-            "rossa:PATH, images:PATH, semi-real:PATH (healthy OCTA-500 eyes, capillaries erased), and pairs grown on the spot:\n"
-            "twins:dropout[:N], devices:mixed[:N], confusing:irma-neovascularization[:N] (docs/evaluation.md names them all).\n"
-            "Stopped, the same command goes on. A request that fails is unscored, never wrong.\n"
-            "table.md sets models, their median and all baselines side by side for tasks of two classes.\n\n"
-            "Examples:\n"
-            "  chiasm evaluate --model out/model --on out/eyes --out out/report\n"
-            "  chiasm evaluate --model out/model,nano --on out/eyes,octa500:$CHIASM_DATA/octa500 --out out/report\n"
-            "  chiasm evaluate --model s0/model,s1/model,s2/model --on octa500:DIR --cnn out/eyes --out out/report"
-        ),
+        details=_EVALUATE,
     )
     parser.add_argument("--model", required=True, metavar="M[,M2...]", help="one or several models")
     parser.add_argument("--on", required=True, metavar="DATA[,...]", help="one or several data sets")

@@ -16,7 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
+import torch
 from PIL import Image
+from torch.nn import functional
 
 from chiasm.case import Mask
 from chiasm.errors import InvalidInput
@@ -117,3 +119,34 @@ class DenseRows:
             self._files[shard] = pq.ParquetFile(self._shards[shard])
         rows: list[dict[str, Any]] = self._files[shard].read_row_group(group, columns=list(_COLUMNS)).to_pylist()
         return rows
+
+
+def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
+    """One of the eight turned and mirrored copies of an image and its maps."""
+    turns, mirror = divmod(int(np.random.default_rng(seed).integers(8)), 2)
+
+    def move(array: Any) -> Any:
+        moved = np.rot90(array, turns)
+        return np.ascontiguousarray(moved[:, ::-1] if mirror else moved)
+
+    return DenseSample(move(sample.image), {name: move(mask) for name, mask in sample.maps.items()}, sample.scalars)
+
+
+def cell_shares(
+    sample: DenseSample, names: Sequence[str], resized: tuple[int, int], factor_px: int, cells: int
+) -> torch.Tensor:
+    """(tokens, maps, cells * cells): how much of each cell each map covers, in [0, 1]; unknown maps are 0.
+
+    Args:
+        sample: Image and maps.
+        names: Maps in order.
+        resized: Height and width that the processor gives the image [px].
+        factor_px: Side of a token's square [px].
+        cells: Cells along that side.
+    """
+    rows, columns = resized[0] // factor_px, resized[1] // factor_px
+    blank = np.zeros(sample.image.shape, dtype=np.float32)
+    stacked = np.stack([np.asarray(sample.maps.get(name, blank), dtype=np.float32) for name in names])
+    shares = functional.adaptive_avg_pool2d(torch.from_numpy(stacked), (rows * cells, columns * cells))
+    blocks = shares.view(len(names), rows, cells, columns, cells).permute(1, 3, 0, 2, 4)
+    return blocks.reshape(rows * columns, len(names), cells * cells)
