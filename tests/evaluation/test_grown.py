@@ -57,6 +57,19 @@ def test_limits_keep_pairs_whole() -> None:
     assert len(sides(exam)) == 2
 
 
+def test_a_limit_inside_a_pair_leaves_the_pair_out() -> None:
+    exam = load_exam("twins:dropout:2", seed=3, limit=5)
+    assert len(exam.items) == 4
+    assert len(sides(exam)) == 2
+    with pytest.raises(InvalidInput, match="limit must be >= 2 for data of pairs, got 1"):
+        load_exam("twins:dropout:2", seed=3, limit=1)
+
+
+def test_a_split_is_refused_where_there_is_none() -> None:
+    with pytest.raises(InvalidInput, match="split is for built data sets; twins:dropout:1 has none"):
+        load_exam("twins:dropout:1", seed=3, split="test")
+
+
 def test_names_and_numbers_are_checked() -> None:
     with pytest.raises(UnknownName, match="did you mean 'dropout'"):
         load_exam("twins:dropuot")

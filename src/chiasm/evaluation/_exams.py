@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from chiasm.case import term
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
-from chiasm.evaluation._grown import grown_exam
+from chiasm.evaluation._grown import GROWN, grown_exam
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.evaluation._real import real_exam
 from chiasm.evaluation._semireal import semireal_exam
@@ -41,23 +41,24 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
     Raises:
         InvalidInput: Nothing of that name, a file without the columns, or nothing to ask.
     """
+    made = spec.startswith((SEMI_REAL, *GROWN))
+    source = None if made else split_source(spec)
+    if split is not None and (made or source is not None):
+        msg = f"split is for built data sets; {spec} has none"
+        raise InvalidInput(msg)
     if spec.startswith(SEMI_REAL):
-        found: list[Problem] = []
-        cases = read_octa500(spec.removeprefix(SEMI_REAL), masks=False, on_problem=found.append)
-        exam = semireal_exam(cases, seed=seed)
-        return exam if limit is None else _first(exam, limit)
-    grown = grown_exam(spec, seed=seed)
-    if grown is not None:
-        return grown if limit is None else _first(grown, limit)
-    source = split_source(spec)
-    if source is not None:
-        if split is not None:
-            msg = f"split is for built data sets; {spec} has none"
-            raise InvalidInput(msg)
-        exam = real_exam(*source, seed=seed)
+        exam = _erased(Path(spec.removeprefix(SEMI_REAL)), seed)
+    elif made:
+        exam = grown_exam(spec, seed=seed)
     else:
-        exam = _built(Path(spec), split)
+        exam = _built(Path(spec), split) if source is None else real_exam(*source, seed=seed)
     return exam if limit is None else _first(exam, limit)
+
+
+def _erased(path: Path, seed: int) -> Exam:
+    found: list[Problem] = []
+    exam = semireal_exam(read_octa500(path, masks=False, on_problem=found.append), seed=seed)
+    return make_exam(exam.name, list(exam.items), [*exam.problems, *(f"{p.where}: {p.what}" for p in found)])
 
 
 def _built(path: Path, split: str | None) -> Exam:
@@ -220,6 +221,14 @@ def _first(exam: Exam, limit: int) -> Exam:
     for item in exam.items:
         together = item.item_id if item.pairing is None else item.pairing.number
         by_task.setdefault(item.task, {}).setdefault(together, []).append(item)
-    rounds = zip_longest(*(units.values() for units in by_task.values()))
-    chosen = [item for turn in rounds for unit in turn for item in unit or ()][:limit]
+    chosen: list[ExamItem] = []
+    for unit in (
+        unit for turn in zip_longest(*(units.values() for units in by_task.values())) for unit in turn if unit
+    ):
+        if len(chosen) + len(unit) > limit:
+            break
+        chosen += unit
+    if not chosen:
+        msg = f"limit must be >= 2 for data of pairs, got {limit}"
+        raise InvalidInput(msg)
     return make_exam(f"{exam.name}, {len(chosen)} items", chosen, list(exam.problems))

@@ -18,6 +18,7 @@ from chiasm.evaluation._claims import claim_figures
 from chiasm.evaluation._class_figures import FEWEST, class_figures
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation.metrics import (
+    AREA_STEP,
     ClassAnswers,
     ImageBoxes,
     area_of_boxes,
@@ -32,9 +33,6 @@ from chiasm.questions import (
     NumberAnswer,
     mean_relative_accuracy,
 )
-
-_THOUSANDTHS = 4.0
-"""Of the picture's side, a pixel of `area_of_boxes`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,7 +216,7 @@ def _of_boxes(
     areas = [_areas(m) for m in marked]
     overlap = [math.nan if a is None else dice(*a) for a in areas]
     yield "box_dice", mean_score(overlap, clusters=patients)
-    apart = [math.nan if a is None else hausdorff_95(*a, spacing=(_THOUSANDTHS, _THOUSANDTHS)) for a in areas]
+    apart = [math.nan if a is None else hausdorff_95(*a, spacing=(AREA_STEP, AREA_STEP)) for a in areas]
     distance = mean_quantity(apart, clusters=patients)
     n_one_empty = sum(a is not None and math.isnan(x) for a, x in zip(areas, apart, strict=True))
     note = f"not defined for {n_one_empty} items where one side has no box" if n_one_empty else distance.note

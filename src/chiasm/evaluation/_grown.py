@@ -50,11 +50,11 @@ class Shown(NamedTuple):
     view_id: str
 
 
-def grown_exam(spec: str, *, seed: int) -> Exam | None:
-    """The exam of a name of the forms above; None where the name has another form.
+def grown_exam(spec: str, *, seed: int) -> Exam:
+    """The exam of a name of the forms above.
 
     Args:
-        spec: The name.
+        spec: The name; it begins with one of `GROWN`.
         seed: Of the eyes and of the wording.
 
     Raises:
@@ -62,8 +62,6 @@ def grown_exam(spec: str, *, seed: int) -> Exam | None:
         UnknownName: No such family, device or pair.
     """
     kind, _, rest = spec.partition(":")
-    if kind not in _MAKERS:
-        return None
     name, _, number = rest.partition(":")
     if number and not (number.isdecimal() and 0 < int(number) <= 100_000):
         msg = f"the number of pairs must be 1 to 100000, got {number!r} in {spec}"
@@ -222,3 +220,5 @@ _MAKERS: Final[dict[str, Callable[[str, int, int], list[tuple[Shown, Shown]]]]] 
     "confusing": _confusing,
 }
 _TESTS: Final = {"twins": "twins", "devices": "device shift", "confusing": "confusing pair"}
+GROWN: Final = tuple(f"{kind}:" for kind in _MAKERS)
+"""How the names of such exams begin."""

@@ -1,6 +1,7 @@
 """What is measured: figures for classes, numbers, boxes, masks, calibration and claims."""
 
 from chiasm.evaluation.metrics._boxes import (
+    AREA_STEP,
     COCO_THRESHOLDS,
     ImageBoxes,
     area_of_boxes,
@@ -27,6 +28,7 @@ from chiasm.evaluation.metrics._classification import (
 from chiasm.evaluation.metrics._masks import dice, hausdorff_95
 
 __all__ = [
+    "AREA_STEP",
     "COCO_THRESHOLDS",
     "OTHER",
     "ClassAnswers",

@@ -21,6 +21,8 @@ COCO_THRESHOLDS: Final = tuple(0.5 + 0.05 * k for k in range(10))
 _RECALLS: Final = np.linspace(0, 1, 101)
 MOST_BOXES: Final = 100
 """COCO keeps the 100 highest-scored boxes an image."""
+AREA_STEP: Final = 4.0
+"""Side of a pixel of `area_of_boxes` [thousandths of the picture's side]."""
 
 
 class ImageBoxes(NamedTuple):
@@ -65,11 +67,16 @@ def average_precision_estimate(
     return bootstrap(statistic, np.ones(len(images), dtype=bool), rng=rng, clusters=index, n_samples=500)
 
 
-def area_of_boxes(boxes: Sequence[Box], side: int = 250) -> NDArray[np.bool_]:
-    """(side, side) bool: what boxes in thousandths of width and height cover together."""
+def area_of_boxes(boxes: Sequence[Box]) -> NDArray[np.bool_]:
+    """What boxes in thousandths of width and height cover together, as far as it lies in the picture.
+
+    Returns:
+        Square bool mask; a pixel is `AREA_STEP` thousandths wide.
+    """
+    side = round(1000 / AREA_STEP)
     mask = np.zeros((side, side), bool)
     for x1, y1, x2, y2 in boxes:
-        left, top, right, bottom = (round(min(max(v, 0.0), 1000.0) * side / 1000) for v in (x1, y1, x2, y2))
+        left, top, right, bottom = (round(min(max(v, 0.0), 1000.0) / AREA_STEP) for v in (x1, y1, x2, y2))
         mask[top:bottom, left:right] = True
     return mask
 

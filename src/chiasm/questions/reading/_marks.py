@@ -90,9 +90,8 @@ def _unread(piece: str) -> Mark:
     return Mark("disease", "diabetic retinopathy", 0, len(piece))
 
 
-@functools.lru_cache(
-    maxsize=4096
-)  # texts that grow, and the sentences that every reply opens with, are read many times
+# Texts that grow, and the sentences that every reply opens with, are read many times.
+@functools.lru_cache(maxsize=4096)
 def _marks(text: str) -> tuple[Mark, ...]:
     words = lexicon()
     marks: list[Mark] = []
