@@ -1,7 +1,7 @@
 """Put a trained nano into the package: weights in bfloat16, and a card written from what the run and its reports recorded.
 
 python scripts/embed_nano.py --run out/nano --data out/octa --report out/report \
-    --build "chiasm build ..." --train "chiasm train ..."
+    --build "chiasm build ..." --train "chiasm train ..." --note "What the commands do not say."
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from chiasm.models import Bundle, load_bundle, save
 
 TARGET = Path(__file__).parents[1] / "src" / "chiasm" / "models" / "weights" / "nano"
 LIMIT_MB = 15
-SHOWN = ("auc", "balanced_accuracy", "quadratic_kappa", "accuracy", "score", "claim_precision", "claim_recall")
+SHOWN = ("auc", "balanced_accuracy", "quadratic_kappa", "score", "claim_precision", "claim_recall")
+MODELS = ("nano", "nano (direct)")
+FEWEST = 10
+"""Figures of fewer items are left out."""
 
 CARD = """\
 # Chiasm nano
@@ -41,9 +44,10 @@ retinopathy. **A research model, not a medical device**: no decision about a pat
 
 The imaging profiles were calibrated on the grey levels of NORMAL images of OCTA-500 (RTVue-XR, 3 and 6 mm) without any disease
 label. Checkpoints were not chosen on real images: the last step is taken.
-
+{notes}
 ## Results
 
+"(direct)": the probabilities of the answers right after the question; the others follow a written reasoning.
 95 % intervals over patients; n are items. Methods: `docs/evaluation.md`; every look at real labels: `docs/log.md`.
 
 {table}
@@ -65,11 +69,18 @@ def main() -> None:
     parser.add_argument(
         "--shards", type=int, help="how many of its training shards were used, from the first; default: all"
     )
-    parser.add_argument("--report", type=Path, required=True, help="folder of `chiasm evaluate`")
+    parser.add_argument(
+        "--report",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of `chiasm evaluate --model nano`, so of what this script has put there before; several add up",
+    )
     parser.add_argument("--build", required=True, help="the command that built the data")
     parser.add_argument(
         "--train", required=True, action="append", help="a command that trained the model; several in order"
     )
+    parser.add_argument("--note", action="append", default=[], help="a paragraph for the card; several in order")
     args = parser.parse_args()
 
     bundle = load_bundle(args.run / "model", dtype="float32")
@@ -83,7 +94,11 @@ def main() -> None:
 
     manifest = json.loads((args.data / "manifest.json").read_text(encoding="utf-8"))
     recipe = json.loads((args.run / "run.json").read_text(encoding="utf-8"))["recipe"]
-    report = json.loads((args.report / "report.json").read_text(encoding="utf-8"))
+    rows = [
+        row
+        for folder in args.report
+        for row in json.loads((folder / "report.json").read_text(encoding="utf-8"))["rows"]
+    ]
     train = [shard["counts"] for shard in manifest["shards"] if shard["split"] == recipe["data"]["split"]][
         : args.shards
     ]
@@ -99,17 +114,19 @@ def main() -> None:
         data_seed=manifest["plan"]["seed"],
         seed=recipe["optim"]["seed"],
         weights_hash=hashlib.sha256((TARGET / "model.safetensors").read_bytes()).hexdigest(),
-        table=results(report["rows"], str(args.run / "model")),
+        notes="".join(f"\n{note}\n" for note in args.note),
+        table=results(rows),
     )
     (TARGET / "README.md").write_text(card, encoding="utf-8")
     print(f"{TARGET}: {size / 1e6:.1f} MB")
 
 
-def results(rows: list[dict[str, Any]], model: str) -> str:
-    """The report's figures of the model as a Markdown table."""
+def results(rows: list[dict[str, Any]]) -> str:
+    """The figures of the embedded model as a Markdown table."""
     lines = ["| data | field | question | figure | value | 95 % interval | n |", "|---|---|---|---|---|---|---|"]
     for row in rows:
-        if row["model"].startswith(model) and row["metric"] in SHOWN and row["value"] is not None:
+        asked = row["model"] in MODELS and row["group"] == "all" and row["n"] >= FEWEST
+        if asked and row["metric"] in SHOWN and row["value"] is not None:
             field = f"{row['fov_mm']:g} mm" if row["fov_mm"] else "all"
             span = f"{row['lo']:.3f} to {row['hi']:.3f}" if row["lo"] is not None else "none"
             name = row["metric"] + (" (direct)" if row["model"].endswith("(direct)") else "")
