@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from tests.evaluation.exams import Constant, Oracle
 
+from chiasm.case import Case, Finding, Laterality, Mask, Origin, Region, View, Visibility
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.evaluation import EvaluationOptions, Exam, ExamItem, evaluate, load_exam
+from chiasm.evaluation._grown import shadow_in_place
 
 BARE = EvaluationOptions(quiet=True, controls=False)
 
@@ -82,6 +84,38 @@ def test_names_and_numbers_are_checked() -> None:
             load_exam(f"twins:dropout:{number}")
 
 
+def eye_with_discs(*discs: tuple[float, float, float, bool]) -> Case:
+    """A case with a round dropout for each (row, col, radius, visible), in shares of a field of 200 px."""
+    rows, cols = np.mgrid[:200, :200] / 200
+    view = View(view_id="v", modality="OCTA en face", pixels=np.zeros((200, 200), np.uint8), spacing_mm=(0.015, 0.015))
+    findings = tuple(
+        Finding(
+            finding_id=f"dropout-{k}",
+            term="capillary dropout",
+            laterality=Laterality.NONE,
+            regions=(Region(view_id="v", mask=Mask.from_array(np.hypot(rows - row, cols - col) < radius)),),
+            visibility={"v": Visibility(visible=visible)},
+        )
+        for k, (row, col, radius, visible) in enumerate(discs)
+    )
+    origin = Origin(kind="source", name="discs", version="1", file="x", sha256="0" * 64, licence="none")
+    return Case(case_id="c", patient_id="p", views=(view,), findings=findings, origin=origin)
+
+
+def test_the_shadow_has_the_place_and_the_size_of_the_largest_visible_dropout() -> None:
+    shadow = shadow_in_place(eye_with_discs((0.3, 0.6, 0.12, True), (0.7, 0.2, 0.09, True), (0.5, 0.5, 0.17, False)))
+    assert shadow is not None
+    assert shadow.position == pytest.approx((0.3, 0.6), abs=0.01)
+    assert shadow.extent == pytest.approx(0.12, rel=0.02)
+
+
+def test_an_eye_without_a_dropout_of_a_shadows_size_gets_no_shadow() -> None:
+    assert shadow_in_place(eye_with_discs()) is None
+    assert shadow_in_place(eye_with_discs((0.5, 0.5, 0.12, False))) is None
+    assert shadow_in_place(eye_with_discs((0.5, 0.5, 0.06, True))) is None
+    assert shadow_in_place(eye_with_discs((0.5, 0.5, 0.22, True), (0.2, 0.2, 0.1, True))) is None
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "tasks"),
@@ -92,7 +126,7 @@ def test_names_and_numbers_are_checked() -> None:
     ],
 )
 def test_confusing_pairs_turn_the_answer(spec: str, tasks: set[str]) -> None:
-    pairs = sides(load_exam(spec, seed=2))
+    pairs = sides(load_exam(spec, seed=0))  # the fifth eye of this seed has no dropout inside the field
     for task in tasks:
         own = [(a.truth, b.truth) for a, b in pairs if a.task == task]
         assert own

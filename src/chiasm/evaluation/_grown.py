@@ -4,7 +4,8 @@
     devices:DEVICE[:N]      the same eye imaged by the default device and by another: devices:mixed
     confusing:A-B[:N]       an eye without lesion B and the same eye without A, which is taken for it:
                             confusing:irma-neovascularization, confusing:microaneurysm-irma; or an eye with dropout and the same
-                            eye without, under a shadow in its place: confusing:dropout-shadow
+                            eye without, under a shadow in place of its largest: confusing:dropout-shadow, of eyes whose
+                            largest visible dropout has the size of a moderate shadow
 
 N pairs of eyes (default 30), with the presence of every family and the stage asked of both in the same words. Images are free of
 artefacts but for the shadow, so that one thing differs.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -27,6 +29,7 @@ from chiasm.questions import Item, ask
 
 if TYPE_CHECKING:
     from chiasm.worlds.octa import OctaParams, OctaRequest
+    from chiasm.worlds.octa.imaging import Artefact
 
 PRESENCE: Final = {
     "dropout": "dropout-present",
@@ -40,6 +43,10 @@ STAGE: Final = "explain-stage"
 CONFUSING: Final = ("irma-neovascularization", "microaneurysm-irma", "dropout-shadow")
 PAIRS: Final = 30
 _TRIES: Final = 20
+_SHADOW_RADIUS: Final = (0.08, 0.18)
+"""[share of the field] of moderate shadows, as images are drawn with (docs/imaging.md); of another size the control would differ
+from the dropout in more than what it is."""
+_SHADOW_AMOUNT: Final = 0.6
 _FOV_MM: Final = 3.0
 
 
@@ -111,10 +118,11 @@ def _twins(family: str, n: int, seed: int) -> list[tuple[Shown, Shown]]:
 
     _known("family of lesions", family, PRESENCE)
     world = OctaWorld()
-    return [
+    pairs = (
         (_shown(world.render(params)), _shown(world.render(twin(params, family))))
         for params in _eyes_with((family,), n, seed)
-    ]
+    )
+    return _enough(pairs, n, f"have {family}")
 
 
 def _devices(device: str, n: int, seed: int) -> list[tuple[Shown, Shown]]:
@@ -139,49 +147,67 @@ def _confusing(name: str, n: int, seed: int) -> list[tuple[Shown, Shown]]:
     first, _, second = name.partition("-")
     world = OctaWorld()
     if second == "shadow":
-        return [
-            (_shown(lesion := world.render(params)), _shown(world.render(_shaded(twin(params, first), lesion))))
-            for params in _eyes_with((first,), n, seed)
-        ]
-    return [
+        what = f"have {first} of {_SHADOW_RADIUS[0]:g} to {_SHADOW_RADIUS[1]:g} of the field as their largest"
+        return _enough(_shadowed(first, n, seed), n, what)
+    pairs = (
         (_shown(world.render(twin(params, second))), _shown(world.render(twin(params, first))))
         for params in _eyes_with((first, second), n, seed)
-    ]
+    )
+    return _enough(pairs, n, f"have {first} and {second}")
+
+
+def _shadowed(family: str, n: int, seed: int) -> Iterator[tuple[Shown, Shown]]:
+    from chiasm.worlds.octa import OctaWorld, twin
+
+    world = OctaWorld()
+    for params in _eyes_with((family,), n, seed):
+        lesion = world.render(params)
+        shadow = shadow_in_place(lesion)
+        if shadow is not None:
+            yield _shown(lesion), _shown(world.render(_under(twin(params, family), shadow)))
 
 
 def _eyes_with(families: tuple[str, ...], n: int, seed: int) -> Iterator[OctaParams]:
-    """`n` eyes that have every one of some families, drawn anew where one lacks."""
+    """Those of `_TRIES` * `n` drawn eyes that have every one of some families."""
     from chiasm.worlds.octa import OctaWorld
 
     stage = Stage.PDR if "neovascularization" in families else Stage.LATE_NPDR
-    found = 0
     for k in range(_TRIES * n):
         world = OctaWorld(_request(f"{'-'.join(families)}-{seed}-{k}", stage))
         params = world.sample(_rng(seed, k))
         if all(params.eyes[0].pathology.has(family) for family in families):
-            found += 1
             yield params
-        if found == n:
-            return
-    msg = f"only {found} of {_TRIES * n} eyes of stage {stage.value} have {' and '.join(families)}; {n} pairs were asked for"
-    raise InvalidInput(msg)
 
 
-def _shaded(params: OctaParams, lesion: Case) -> OctaParams:
-    """The eye with a moderate shadow where another image of it has its largest dropout."""
+def _enough(pairs: Iterable[tuple[Shown, Shown]], n: int, what: str) -> list[tuple[Shown, Shown]]:
+    found = list(islice(pairs, n))
+    if len(found) < n:
+        msg = f"only {len(found)} of {_TRIES * n} drawn eyes {what}; {n} pairs were asked for"
+        raise InvalidInput(msg)
+    return found
+
+
+def shadow_in_place(lesion: Case) -> Artefact | None:
+    """A moderate shadow with the place and the radius of the largest visible dropout; None where no shadow has that radius."""
     from chiasm.worlds.octa.imaging import Artefact
 
-    masks = [
-        region.mask.to_array()
-        for finding in lesion.findings
-        if finding.term == "capillary dropout"
-        for region in finding.regions
-        if region.mask is not None
-    ]
+    view_id = lesion.views[0].view_id
+    seen = [f.region(view_id) for f in lesion.findings if f.term == "capillary dropout" and f.visible_in(view_id)]
+    masks = [region.mask.to_array() for region in seen if region is not None and region.mask is not None]
+    if not masks:
+        return None  # the eye has dropout, and none of it lies inside the field or can be seen
     largest = max(masks, key=lambda mask: int(mask.sum()))
+    radius = float(np.sqrt(largest.mean() / np.pi))
+    if not _SHADOW_RADIUS[0] <= radius <= _SHADOW_RADIUS[1]:
+        return None
     row, col = (float(at.mean() + 0.5) / side for at, side in zip(np.nonzero(largest), largest.shape, strict=True))
-    radius = min(max(float(np.sqrt(largest.mean() / np.pi)), 0.05), 0.15)
-    shadow = Artefact(kind="shadow", form="shadow", severity="moderate", position=(row, col), extent=radius, amount=0.6)
+    return Artefact(
+        kind="shadow", form="shadow", severity="moderate", position=(row, col), extent=radius, amount=_SHADOW_AMOUNT
+    )
+
+
+def _under(params: OctaParams, shadow: Artefact) -> OctaParams:
+    """The eye imaged under a shadow."""
     (eye,) = params.eyes
     (scan,) = eye.scans
     shaded = scan.model_copy(update={"imaging": scan.imaging.model_copy(update={"artefacts": (shadow,)})})
