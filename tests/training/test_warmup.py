@@ -152,14 +152,14 @@ def dense_rows(toy: SimpleNamespace, n: int) -> list[dict[str, Any]]:
 
 def test_rows_give_each_image_once_with_its_visible_masks_and_numbers(toy: SimpleNamespace, tmp_path: Path) -> None:
     shard = toy.write_rows(tmp_path / "data", dense_rows(toy, 6)) / "train-00000.parquet"
-    source = DenseRows([shard], maps=("microaneurysm", "neovascularization"), scalars=("area",))
+    source = DenseRows([shard], table(maps=("microaneurysm", "neovascularization")))
     assert len(source) == 6
     assert [source[index].scalars for index in range(6)] == [{"area": float(index)} for index in range(6)]
     areas = [int(source[index].maps["microaneurysm"].sum()) for index in range(6)]
     assert areas == [0, 45, 0, 45, 0, 45]
     assert not source[1].maps["neovascularization"].any()
     with pytest.raises(InvalidInput, match="gives no dense targets"):
-        DenseRows([toy.write_rows(tmp_path / "bare", toy.rows_of(2)) / "train-00000.parquet"], maps=("a",), scalars=())
+        DenseRows([toy.write_rows(tmp_path / "bare", toy.rows_of(2)) / "train-00000.parquet"], table())
 
 
 def test_a_recipe_with_a_warm_up_runs_it_first(
@@ -185,7 +185,7 @@ def test_unknown_targets_are_refused(make_tiny: Callable[[int], Bundle], toy: Si
 def test_a_pass_mixes_images_but_stays_within_a_few_row_groups(toy: SimpleNamespace, tmp_path: Path) -> None:
     path = tmp_path / "train-00000.parquet"
     pq.write_table(pa.Table.from_pylist(dense_rows(toy, 64)), path, row_group_size=4)  # two images a row group
-    source = DenseRows([path], maps=("microaneurysm",), scalars=())
+    source = DenseRows([path], table(maps=("microaneurysm",), scalars=()))
     order = source.shuffled(np.random.default_rng(0))
     assert sorted(order.tolist()) == list(range(64))
     assert np.mean(np.diff(order) == 1) < 0.2

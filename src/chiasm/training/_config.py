@@ -86,6 +86,10 @@ class PhotometryTable(_Table):
     """Largest standard deviation of a blur [px]."""
     noise: float = Field(default=0.0, ge=0, le=0.5)
     """Largest standard deviation of added noise [share of the full range]."""
+    speckle: float = Field(default=0.0, ge=0, le=1)
+    """Largest standard deviation of a factor on each pixel, around 1."""
+    spectrum: float = Field(default=0.0, ge=0, le=1)
+    """Standard deviation of the natural logarithm of the gain of each octave of spatial frequency, the mean left alone."""
 
 
 class DataTable(_Table):
@@ -204,8 +208,16 @@ class WarmupTable(_Table):
     """Terms of findings to be drawn."""
     scalars: tuple[str, ...] = ()
     """Names of numeric facts to be told from the whole image."""
+    counts: tuple[str, ...] = ()
+    """Terms whose visible findings are to be counted from the whole image."""
+    classes: dict[str, tuple[str, ...]] = {}
+    """Facts in words with the values that are to be told apart from the whole image."""
+    octants: tuple[str, ...] = ()
+    """Terms, each one of `maps`, whose share of the field is to be told for each eighth of the image around its centre.
+
+    Language tokens are read by what they hold, so a place must be in what they hold to be said later."""
     scalar_weight: float = Field(default=0.1, ge=0)
-    """Weight of the numbers' loss beside the maps'."""
+    """Weight of the loss of scalars, counts, classes and octants together, beside the maps'."""
     photometry: PhotometryTable | None = None
     """Random changes of exposure; None shows the images as they are."""
     bf16: bool = True
@@ -216,6 +228,37 @@ class WarmupTable(_Table):
     """Steps between states."""
     log_steps: int = Field(default=20, ge=1)
     """Steps between lines of the log."""
+
+    @model_validator(mode="after")
+    def _octants_are_maps(self) -> Self:
+        if stray := sorted(set(self.octants) - set(self.maps)):
+            msg = f"octants are shares of maps, but {', '.join(stray)} is not in maps"
+            raise ValueError(msg)
+        return self
+
+    def numbers(self) -> tuple[str, ...]:
+        """Names of all whole-image numbers, in the order of their read-outs."""
+        return (
+            *self.scalars,
+            *(count_name(term) for term in self.counts),
+            *(class_name(fact, value) for fact, values in self.classes.items() for value in values),
+            *(octant_name(term, octant) for term in self.octants for octant in range(8)),
+        )
+
+
+def count_name(term: str) -> str:
+    """Of the number of visible findings of a term."""
+    return f"count of {term}"
+
+
+def class_name(fact: str, value: str) -> str:
+    """Of the number that is 1 where a fact has this value, and 0 elsewhere."""
+    return f"{fact} = {value}"
+
+
+def octant_name(term: str, octant: int) -> str:
+    """Of a term's share in one eighth of the image; eighths are centred on the axes and diagonals, from the right clockwise."""
+    return f"{term} in octant {octant}"
 
 
 class Recipe(_Table):

@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from chiasm.case import Mask
 from chiasm.errors import InvalidInput
+from chiasm.training._config import WarmupTable, class_name, count_name, octant_name
 
 _COLUMNS = ("images", "views", "findings", "facts")
 WINDOW_GROUPS = 8
@@ -64,12 +65,11 @@ class DenseRows:
 
     Args:
         shards: Parquet files with the columns images, views, findings and facts.
-        maps: Terms of findings to draw; an image without such a finding has an empty map.
-        scalars: Names of numeric facts.
+        table: Which maps to draw and which facts to tell; an image without a finding of a map has an empty one.
     """
 
-    def __init__(self, shards: Sequence[Path], *, maps: Sequence[str], scalars: Sequence[str]) -> None:
-        self.maps, self.scalars = tuple(maps), tuple(scalars)
+    def __init__(self, shards: Sequence[Path], table: WarmupTable) -> None:
+        self.table = table
         self._shards = tuple(shards)
         self._places: list[tuple[int, int, int]] = []  # (shard, row group, row)
         seen: set[str] = set()
@@ -105,14 +105,23 @@ class DenseRows:
         record = self._records(shard, group)[row]
         with Image.open(io.BytesIO(record["images"][0]["bytes"])) as opened:
             image = np.asarray(opened.convert("L"))
-        drawn = {name: np.zeros(image.shape, dtype=np.bool_) for name in self.maps}
-        for finding in record["findings"]:
-            if finding["term"] in drawn and finding["mask_counts"] and finding["visible"] is not False:
+        shown = [finding for finding in record["findings"] if finding["visible"] is not False]
+        drawn = {name: np.zeros(image.shape, dtype=np.bool_) for name in self.table.maps}
+        for finding in shown:
+            if finding["term"] in drawn and finding["mask_counts"]:
                 mask = Mask(size=tuple(finding["mask_size"]), counts=finding["mask_counts"])
                 drawn[finding["term"]] |= mask.to_array()
-        facts = {fact["name"]: fact["value"] for fact in json.loads(record["facts"])}
-        known = {name: float(facts[name]) for name in self.scalars if isinstance(facts.get(name), int | float)}
-        return DenseSample(image, drawn, known)
+        return DenseSample(image, drawn, self._numbers(shown, record["facts"]))
+
+    def _numbers(self, shown: Sequence[Mapping[str, Any]], stored: str) -> dict[str, float]:
+        facts = {fact["name"]: fact["value"] for fact in json.loads(stored)}
+        terms = [finding["term"] for finding in shown]
+        known = {name: float(facts[name]) for name in self.table.scalars if isinstance(facts.get(name), int | float)}
+        known |= {count_name(term): float(terms.count(term)) for term in self.table.counts}
+        for fact, values in self.table.classes.items():
+            if facts.get(fact) in values:
+                known |= {class_name(fact, value): float(facts[fact] == value) for value in values}
+        return known
 
     def _read(self, shard: int, group: int) -> list[dict[str, Any]]:
         if shard not in self._files:
@@ -130,6 +139,25 @@ def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
         return np.ascontiguousarray(moved[:, ::-1] if mirror else moved)
 
     return DenseSample(move(sample.image), {name: move(mask) for name, mask in sample.maps.items()}, sample.scalars)
+
+
+def with_octants(sample: DenseSample, terms: Sequence[str]) -> DenseSample:
+    """The sample with each term's share of the field in each eighth of the image around its centre, where its map is known."""
+    shares: dict[str, float] = {}
+    for term in terms:
+        if term in sample.maps:
+            mask = np.asarray(sample.maps[term], dtype=np.float64)
+            sums = np.bincount(_octants(mask.shape).ravel(), mask.ravel(), minlength=8)
+            shares |= {octant_name(term, octant): float(total / mask.size) for octant, total in enumerate(sums)}
+    return DenseSample(sample.image, sample.maps, {**sample.scalars, **shares})
+
+
+@lru_cache(maxsize=8)
+def _octants(shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """(H, W) eighth of each pixel: 0 to the right, 2 below, as rows count downwards."""
+    rows, columns = np.indices(shape)
+    angle = np.arctan2(rows - (shape[0] - 1) / 2, columns - (shape[1] - 1) / 2)
+    return np.asarray(np.rint(angle / (np.pi / 4)) % 8, dtype=np.int64)
 
 
 def cell_shares(

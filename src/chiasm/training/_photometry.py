@@ -10,12 +10,13 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
+from scipy import fft
 
 from chiasm.training._config import PhotometryTable
 
 
 def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.Generator) -> Image.Image:
-    """Change contrast curve, brightness, sharpness and noise of an 8-bit grey picture.
+    """Change contrast curve, brightness, sharpness, noise and spectrum of an 8-bit grey picture.
 
     Args:
         picture: Taken as grey.
@@ -31,7 +32,20 @@ def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.
     gain = float(np.exp(rng.uniform(-table.gain, table.gain)))
     offset = rng.uniform(-table.offset, table.offset)
     changed = gain * pixels**gamma + offset + _noise(pixels.shape, table.noise * rng.random(), rng)
+    if table.speckle:
+        changed = changed * (1 + _noise(pixels.shape, table.speckle * rng.random(), rng))
+    if table.spectrum:
+        changed = _reweighted(changed, table.spectrum, rng)
     return Image.fromarray(np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8))
+
+
+def _reweighted(pixels: npt.NDArray[np.float32], spread: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Another gain for each octave of spatial frequency, smooth between them: texture keeps its place, not its strength."""
+    rows, columns = (fft.fftfreq(pixels.shape[0])[:, None], fft.rfftfreq(pixels.shape[1])[None, :])
+    octave = np.log2(np.maximum(np.hypot(rows, columns), 2.0**-8)) + 8  # 0 at a period of 256 px, 7 at 2 px
+    gains = np.exp(np.interp(octave, np.arange(8), spread * rng.standard_normal(8))).astype(np.float32)
+    gains[0, 0] = 1.0
+    return np.asarray(fft.irfft2(fft.rfft2(pixels) * gains, s=pixels.shape), dtype=np.float32)
 
 
 def _noise(shape: tuple[int, ...], sd: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:

@@ -103,7 +103,7 @@ def _warmed(
     """The model with its vision tower warmed up on the rows' masks and facts; None if time ran out."""
     from chiasm.training._warmup import warm_up
 
-    source = DenseRows(store.shards, maps=table.maps, scalars=table.scalars)
+    source = DenseRows(store.shards, table)
     result = warm_up(table, bundle, source, folder, say=say, max_minutes=max_minutes)
     return None if result.model is None else load_bundle(result.model, dtype="float32")
 

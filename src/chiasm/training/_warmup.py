@@ -28,7 +28,7 @@ from torch.nn import functional
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle, budget_of, fast_bf16, grey_pixels, quicken, save
 from chiasm.training._config import WarmupTable
-from chiasm.training._dense import DenseSample, DenseSource, cell_shares, turned
+from chiasm.training._dense import DenseSample, DenseSource, cell_shares, turned, with_octants
 from chiasm.training._guards import check_finite
 from chiasm.training._photometry import rephotographed
 
@@ -140,7 +140,8 @@ class _Warmup:
         self.tower = bundle.model.to(self.device).model.visual.train().requires_grad_(True)
         torch.manual_seed(table.seed)
         hidden = bundle.model.config.vision_config.out_hidden_size
-        self.heads = DenseHeads(hidden, len(table.maps), len(table.scalars), self.cells).to(self.device)
+        self.names = table.numbers()
+        self.heads = DenseHeads(hidden, len(table.maps), len(self.names), self.cells).to(self.device)
         self.centre, self.spread, self.rarity = self._statistics()
         self.optimiser = torch.optim.AdamW(
             [*self.tower.parameters(), *self.heads.parameters()],
@@ -219,7 +220,7 @@ class _Warmup:
 
     def _sample(self, index: int) -> DenseSample:
         root = np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index))
-        sample = turned(self.source[index], root)
+        sample = with_octants(turned(self.source[index], root), self.table.octants)
         if self.table.photometry is None:
             return sample
         rng = np.random.default_rng(root.spawn(1)[0])
@@ -254,7 +255,7 @@ class _Warmup:
         return (raw * which).sum() / which.sum().clamp(min=1)
 
     def _scalar_loss(self, numbers: torch.Tensor, samples: Sequence[DenseSample]) -> torch.Tensor:
-        names = self.table.scalars
+        names = self.names
         if not names:
             return numbers.sum() * 0
         known = torch.tensor([[name in s.scalars for name in names] for s in samples], device=self.device)
@@ -274,20 +275,20 @@ class _Warmup:
 
     def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Mean and spread of the numbers, and the weight of a covered cell of each map, from the first 256 images."""
-        values: dict[str, list[float]] = {name: [] for name in self.table.scalars}
+        values: dict[str, list[float]] = {name: [] for name in self.names}
         shares: dict[str, list[float]] = {name: [] for name in self.table.maps}
         for index in range(min(256, len(self.source))):
-            sample = self.source[index]
+            sample = with_octants(self.source[index], self.table.octants)
             for name in values.keys() & sample.scalars.keys():
                 values[name].append(sample.scalars[name])
             for name in shares.keys() & sample.maps.keys():
                 shares[name].append(float(np.mean(sample.maps[name])))
         missing = [name for name, found in (values | shares).items() if not found]
         if missing:
-            msg = f"no image knows {', '.join(sorted(missing))}; take them out of warmup.maps or warmup.scalars"
+            msg = f"no image knows {', '.join(sorted(missing))}; take them out of the warm-up's table"
             raise InvalidInput(msg)
-        centre = [float(np.mean(values[name])) for name in self.table.scalars]
-        spread = [max(float(np.std(values[name])), 1e-6) for name in self.table.scalars]
+        centre = [float(np.mean(values[name])) for name in self.names]
+        spread = [max(float(np.std(values[name])), 1e-6) for name in self.names]
         mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.table.maps]
         rarity = [min(math.sqrt((1 - share) / share), 10.0) for share in mean]
         return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity))
