@@ -17,7 +17,7 @@ def changed(pixels: np.ndarray, seed: int = 0, **table: float) -> np.ndarray:
 def test_zero_strength_is_identity_and_a_seed_repeats_itself(toy: SimpleNamespace) -> None:
     pixels = toy.spot_image(np.random.default_rng(1), spot=True)
     assert np.array_equal(changed(pixels), pixels)
-    strong = {"gamma": 0.4, "gain": 0.2, "offset": 0.1, "blur_px": 1.5, "noise": 0.1}
+    strong = {"gamma": 0.4, "gain": 0.2, "offset": 0.1, "blur_px": 1.5, "noise": 0.1, "speckle": 0.2, "spectrum": 0.3}
     assert np.array_equal(changed(pixels, 3, **strong), changed(pixels, 3, **strong))
     assert not np.array_equal(changed(pixels, 3, **strong), changed(pixels, 4, **strong))
 
@@ -33,6 +33,14 @@ def test_each_change_does_what_it_says_and_moves_nothing() -> None:
         noisy = changed(np.full((64, 64), 128, np.uint8), seed, noise=0.1)
         assert noisy.std() <= 0.1 * 255 * 1.05
         assert abs(noisy.mean() - 128) < 3
+        grained = changed(np.full((64, 64), 128, np.uint8), seed, speckle=0.2)
+        assert grained.std() <= 0.2 * 128 * 1.05
+        dark = changed(np.zeros((64, 64), np.uint8), seed, speckle=0.2)
+        assert not dark.any()
+        wave = np.rint(128 + 40 * np.sin(np.arange(64) / 64 * 2 * np.pi * 8))[None].repeat(64, 0).astype(np.uint8)
+        louder = changed(wave, seed, spectrum=0.3).astype(float)
+        assert np.argmax(np.abs(np.fft.rfft(louder[0] - louder[0].mean()))) == 8
+        assert abs(louder.mean() - wave.mean()) < 1.5
     spot = np.zeros((33, 33), np.uint8)
     spot[16, 16] = 255
     blurred = changed(spot, 1, blur_px=3.0)

@@ -17,7 +17,7 @@ from chiasm.case import Mask
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle
 from chiasm.training import DenseRows, DenseSample, WarmupTable, load_recipe, part_of, train_sft, warm_up
-from chiasm.training._dense import cell_shares, turned
+from chiasm.training._dense import cell_shares, turned, with_octants
 from chiasm.training._warmup import SPREAD
 
 
@@ -160,6 +160,37 @@ def test_rows_give_each_image_once_with_its_visible_masks_and_numbers(toy: Simpl
     assert not source[1].maps["neovascularization"].any()
     with pytest.raises(InvalidInput, match="gives no dense targets"):
         DenseRows([toy.write_rows(tmp_path / "bare", toy.rows_of(2)) / "train-00000.parquet"], table())
+
+
+def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: SimpleNamespace, tmp_path: Path) -> None:
+    rows = dense_rows(toy, 6)
+    for number, row in enumerate(rows):
+        facts = json.loads(row["facts"])
+        row["facts"] = json.dumps([*facts, {"name": "stage_visible", "value": ("healthy", "pdr")[number // 2 % 2]}])
+    shard = toy.write_rows(tmp_path / "data", rows) / "train-00000.parquet"
+    asked = table(
+        maps=("microaneurysm",),
+        counts=("microaneurysm",),
+        classes={"stage_visible": ("healthy", "pdr")},
+        octants=("microaneurysm",),
+    )
+    source = DenseRows([shard], asked)
+    assert len(asked.numbers()) == 1 + 1 + 2 + 8
+    assert [source[k].scalars["count of microaneurysm"] for k in range(6)] == [0, 1, 0, 1, 0, 1]
+    assert [source[k].scalars["stage_visible = pdr"] for k in range(6)] == [0, 1, 0, 1, 0, 1]
+    assert [source[k].scalars["stage_visible = healthy"] for k in range(6)] == [1, 0, 1, 0, 1, 0]
+    mask = np.zeros((64, 64), dtype=bool)
+    mask[28:36, 50:60] = True  # to the right of the centre
+    sample = DenseSample(mask.astype(np.uint8), {"microaneurysm": mask}, {})
+    for number in range(20):
+        moved = turned(sample, np.random.SeedSequence(number))
+        shares = [with_octants(moved, ("microaneurysm",)).scalars[f"microaneurysm in octant {k}"] for k in range(8)]
+        row_px, column_px = np.argwhere(moved.maps["microaneurysm"]).mean(0) - 31.5
+        place = {(0, 1): 0, (1, 0): 2, (0, -1): 4, (-1, 0): 6}[round(row_px / 24), round(column_px / 24)]
+        assert shares[place] == pytest.approx(80 / 4096)
+        assert sum(shares) == pytest.approx(80 / 4096)
+    with pytest.raises(ValueError, match="vein is not in maps"):
+        table(octants=("vein",))
 
 
 def test_a_recipe_with_a_warm_up_runs_it_first(

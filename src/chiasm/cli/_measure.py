@@ -42,16 +42,23 @@ def run(args: argparse.Namespace) -> int:
     from PIL import Image
 
     from chiasm.case import Laterality
-    from chiasm.measure import draw_measurement, measure_image
+    from chiasm.measure import draw_measurement, familiarity, measure_image
     from chiasm.sources import load_image
 
     loaded = load_image(args.image)
     measured = measure_image(loaded.pixels, args.fov_mm, Laterality(args.eye))
+    like = familiarity(loaded.pixels)
+    notes = (*loaded.notes, *measured.notes) if like.is_octa else (*loaded.notes, *measured.notes, f"WARNING: {like}")
     if args.json:
-        print(json.dumps({"image": args.image, "loading": loaded.notes, **measured.to_json()}, indent=2))
+        print(
+            json.dumps(
+                {"image": args.image, "loading": loaded.notes, "like_octa": like.is_octa, **measured.to_json()},
+                indent=2,
+            )
+        )
     else:
         print(measured.biomarkers.table())
-        for note in (*loaded.notes, *measured.notes):
+        for note in notes:
             print(f"note: {note}")
     if args.picture:
         Path(args.picture).parent.mkdir(parents=True, exist_ok=True)

@@ -18,12 +18,11 @@ from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.measure import Stage
-from chiasm.questions import CategoryAnswer, Item, Key, YesNoAnswer, ask_all, prompt_about
+from chiasm.questions import CategoryAnswer, Item, Key, ask_all, prompt_about
 from chiasm.sources import Problem, read_octa500, read_source
 
 STAGES: Final = tuple(stage.value for stage in Stage)
 DR_CLASSES: Final = ("healthy", "dr")
-MODALITY_KEY: Final = Key(expects="yesno", answer=YesNoAnswer(yes=True))
 
 
 def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
@@ -52,11 +51,6 @@ def stage_prompt(view: View) -> str:
 def stage_key() -> Key:
     """How a stage answer is read."""
     return Key(expects="category", answer=CategoryAnswer(value=STAGES[0]), options=STAGES, ordinal=True)
-
-
-def modality_prompt(view: View) -> str:
-    """The question whether the picture is en face OCTA at all, as the program modality-check words it."""
-    return prompt_about(view, "modality-check", MODALITY_KEY, header="no modality")
 
 
 def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: float | None = None) -> ExamItem:

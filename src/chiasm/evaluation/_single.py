@@ -15,9 +15,9 @@ from chiasm.case import Laterality, View
 from chiasm.errors import Unanswerable
 from chiasm.evaluation._model import Model
 from chiasm.evaluation._question import Picture, Question
-from chiasm.evaluation._real import MODALITY_KEY, STAGES, modality_prompt, stage_key, stage_prompt
-from chiasm.measure import measure_image
-from chiasm.questions import YesNoAnswer, parse_answer, reasoning_of
+from chiasm.evaluation._real import STAGES, stage_key, stage_prompt
+from chiasm.measure import familiarity, measure_image
+from chiasm.questions import parse_answer, reasoning_of
 from chiasm.questions.reading import Claim, claims
 
 SECTOR_COLOURS = {
@@ -26,7 +26,6 @@ SECTOR_COLOURS = {
     "intraretinal microvascular abnormality": (90, 200, 255),
     "neovascularization": (200, 120, 255),
 }
-YES_NO = ("yes", "no")
 _DIRECTIONS = ("right", "upper right", "upper", "upper left", "left", "lower left", "lower", "lower right")
 
 
@@ -36,10 +35,10 @@ class ImageAnswer:
 
     Attributes:
         pixels: (H, W) uint8, what the model saw.
-        reply: Its whole text.
+        reply: Its whole text; of a picture that is not like en face OCTA, why it was not asked.
         reasoning: The part inside the think tags.
         stage: The stage it names; None where it names none, or says that the image cannot be judged.
-        judged: False where it says that the image cannot be judged.
+        judged: False where it says that the image cannot be judged, or is not asked: the picture is not like en face OCTA.
         probabilities: Of each stage as the answer after its own reasoning; empty where the model gives none.
         findings: What its text claims, read back.
     """
@@ -67,7 +66,9 @@ class ImageAnswer:
 def answer_image(
     model: Model, pixels: NDArray[np.uint8], fov_mm: float | None = None, laterality: Laterality = Laterality.UNKNOWN
 ) -> ImageAnswer:
-    """Ask a model whether a picture is en face OCTA at all and, unless it says no, for its stage.
+    """Ask a model for the stage of a picture, unless its statistics are not those of en face OCTA (`measure.familiarity`).
+
+    Asked whether a picture is OCTA, a small model is wrong too often (docs/log.md).
 
     Args:
         model: See `load_model`.
@@ -78,6 +79,17 @@ def answer_image(
     Raises:
         Unanswerable: The model gave no reply; the cause is named.
     """
+    like = familiarity(pixels)
+    if not like.is_octa:
+        return ImageAnswer(
+            pixels=pixels,
+            reply=str(like),
+            reasoning=f"The picture is {like}.",
+            stage=None,
+            judged=False,
+            probabilities={},
+            findings=(),
+        )
     pitch = None if fov_mm is None else fov_mm / pixels.shape[1]
     view = View(
         view_id="image",
@@ -87,18 +99,7 @@ def answer_image(
         laterality=laterality,
         attributes={"slab": "inner retina"},
     )
-    text, _ = _asked(model, view, "modality", modality_prompt(view), YES_NO)
-    if parse_answer(text, MODALITY_KEY).tolerant.answer == YesNoAnswer(yes=False):
-        return ImageAnswer(
-            pixels=pixels,
-            reply=text,
-            reasoning=reasoning_of(text),
-            stage=None,
-            judged=False,
-            probabilities={},
-            findings=(),
-        )
-    text, probabilities = _asked(model, view, "image", stage_prompt(view), STAGES)
+    text, probabilities = _asked(model, view)
     parsed = parse_answer(text, stage_key()).tolerant.answer
     reasoning = reasoning_of(text)
     return ImageAnswer(
@@ -112,10 +113,11 @@ def answer_image(
     )
 
 
-def _asked(model: Model, view: View, name: str, prompt: str, options: tuple[str, ...]) -> tuple[str, dict[str, float]]:
-    """What the model writes, and the probability of each option where it gives any."""
+def _asked(model: Model, view: View) -> tuple[str, dict[str, float]]:
+    """What the model writes about the stage, and the probability of each stage where it gives any."""
     picture = Picture.from_array(view.pixels)
-    (reply,) = model.answer([Question(question_id=name, prompt=prompt, pictures=(picture,), options=options)])
+    question = Question(question_id="image", prompt=stage_prompt(view), pictures=(picture,), options=STAGES)
+    (reply,) = model.answer([question])
     if reply.text is None:
         msg = f"{model.name} gave no answer: {reply.problem}"
         raise Unanswerable(msg)

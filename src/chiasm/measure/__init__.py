@@ -3,6 +3,7 @@
 from chiasm.measure._biomarkers import FIELD, Biomarker, Biomarkers, Missing
 from chiasm.measure._definitions import DEFINITIONS, IMAGE_LIMITS, Definition, definition, definitions_table
 from chiasm.measure._draw import draw_measurement
+from chiasm.measure._familiar import Familiarity, familiarity
 from chiasm.measure._faz import faz_from_vessels, segment_faz
 from chiasm.measure._image import ImageMeasurement, measure_image, measure_masks
 from chiasm.measure._network import fractal_dimension, intercapillary_distance_px, nonperfused, tortuosity
@@ -38,6 +39,7 @@ __all__ = [
     "Change",
     "Clause",
     "Definition",
+    "Familiarity",
     "GridRegion",
     "ImageMeasurement",
     "Missing",
@@ -55,6 +57,7 @@ __all__ = [
     "definitions_table",
     "draw_measurement",
     "etdrs_grid",
+    "familiarity",
     "faz_from_vessels",
     "fractal_dimension",
     "horizontal_names",
