@@ -55,6 +55,9 @@ def familiarity(pixels: NDArray[Any]) -> Familiarity:
 
     Args:
         pixels: (H, W) uint8, or what `as_grey` takes.
+
+    Raises:
+        InvalidInput: The pixels break the rules of `as_grey`; a constant picture does.
     """
     centre, scale, precision, limit = _reference()
     away = (picture_statistics(pixels) - centre) / scale
@@ -62,7 +65,7 @@ def familiarity(pixels: NDArray[Any]) -> Familiarity:
 
 
 def picture_statistics(pixels: NDArray[Any]) -> NDArray[np.float64]:
-    """(28,) numbers; see the module's docstring. Every one is finite, also of a blank picture."""
+    """(28,) numbers; see the module's docstring. All are finite, also of a nearly blank picture."""
     grey = Image.fromarray(np.rint(255 * as_grey(pixels)).astype(np.uint8))
     kernel = Image.Resampling.BOX if min(grey.size) >= SIDE_PX else Image.Resampling.LANCZOS
     values = np.asarray(grey.resize((SIDE_PX, SIDE_PX), kernel), dtype=np.float64) / 255
