@@ -50,4 +50,4 @@ def test_statistics_are_finite_and_do_not_depend_on_the_size_of_a_large_picture(
     coarse = picture_statistics(skimage.data.camera())
     doubled = picture_statistics(np.kron(skimage.data.camera(), np.ones((2, 2), np.uint8)))
     assert len(coarse) == 28
-    assert np.allclose(coarse, doubled, atol=0.05)
+    assert np.allclose(coarse, doubled, atol=0.15)

@@ -7,6 +7,8 @@ strong ones. They are drawn from the place of a conversation in the order of tra
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
@@ -31,7 +33,7 @@ def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.
     gamma = float(np.exp(rng.uniform(-table.gamma, table.gamma)))
     gain = float(np.exp(rng.uniform(-table.gain, table.gain)))
     offset = rng.uniform(-table.offset, table.offset)
-    changed = gain * pixels**gamma + offset + _noise(pixels.shape, table.noise * rng.random(), rng)
+    changed: npt.NDArray[Any] = gain * pixels**gamma + offset + _noise(pixels.shape, table.noise * rng.random(), rng)
     if table.speckle:
         changed = changed * (1 + _noise(pixels.shape, table.speckle * rng.random(), rng))
     if table.spectrum:
@@ -39,7 +41,7 @@ def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.
     return Image.fromarray(np.rint(np.clip(changed, 0, 1) * 255).astype(np.uint8))
 
 
-def _reweighted(pixels: npt.NDArray[np.float32], spread: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+def _reweighted(pixels: npt.NDArray[Any], spread: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Another gain for each octave of spatial frequency, smooth between them: texture keeps its place, not its strength."""
     rows, columns = (fft.fftfreq(pixels.shape[0])[:, None], fft.rfftfreq(pixels.shape[1])[None, :])
     octave = np.log2(np.maximum(np.hypot(rows, columns), 2.0**-8)) + 8  # 0 at a period of 256 px, 7 at 2 px
