@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from chiasm.case import Vessel
 from chiasm.worlds.octa.anatomy._contact import at_joint, incidence, touching_pairs
+from chiasm.worlds.octa.anatomy._passage import passable
 
 ROUNDING_UM = 0.01
 """Contacts are looked for this much beyond the walls, as the graph keeps single precision [um]."""
@@ -125,7 +124,7 @@ class Arrays:
 
 
 def tidy(arrays: Arrays) -> tuple[Arrays, NDArray[np.int64]]:
-    """Remove edges that pass through others, then everything that ends blindly; repeat until neither is left.
+    """Remove edges that pass through others, then everything that blood cannot pass; repeat until neither is left.
 
     Returns:
         The network, and the pairs of its edges that touch at a joint.
@@ -148,7 +147,7 @@ def settle(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, NDArray[np
 
 
 def remove(arrays: Arrays, pairs: NDArray[np.int64], keep: NDArray[np.bool_]) -> tuple[Arrays, NDArray[np.int64]]:
-    """Only the edges where `keep` (E,) holds, less what then ends blindly; `pairs` renumbered."""
+    """Only the edges where `keep` (E,) holds, less what blood then cannot pass; `pairs` renumbered."""
     kept = np.flatnonzero(keep)
     kept = kept[_alive(arrays.edges[kept], arrays.known_mmhg)]
     if len(kept) == len(keep):
@@ -171,33 +170,4 @@ def _weaker(arrays: Arrays, pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def _alive(edges: NDArray[np.int64], known_mmhg: NDArray[np.float64]) -> NDArray[np.bool_]:
     first, link = incidence(edges, len(known_mmhg))
-    return np.asarray(_without_dead_ends(edges, ~np.isnan(known_mmhg), first, link))
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _without_dead_ends(edges: Any, known: Any, first: Any, link: Any) -> NDArray[np.bool_]:
-    """Edges left after eating every blind end back to where the vessel branches; cut ends (`known`) are no blind ends."""
-    degree = np.empty(len(known), np.int64)
-    keep = np.ones(len(edges), np.bool_)
-    stack = np.empty(len(known), np.int64)
-    top = 0
-    for node in range(len(known)):
-        degree[node] = first[node + 1] - first[node]
-        if degree[node] == 1 and not known[node]:
-            stack[top] = node
-            top += 1
-    while top > 0:
-        top -= 1
-        node = stack[top]
-        for x in range(first[node], first[node + 1]):
-            e = link[x]
-            if keep[e]:
-                keep[e] = False
-                other = edges[e, 0] + edges[e, 1] - node
-                degree[node] -= 1
-                degree[other] -= 1
-                if degree[other] == 1 and not known[other]:
-                    stack[top] = other
-                    top += 1
-                break
-    return keep
+    return np.asarray(passable(edges, np.zeros(len(edges), np.bool_), ~np.isnan(known_mmhg), first, link))

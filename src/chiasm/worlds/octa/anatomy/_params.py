@@ -161,7 +161,7 @@ def sample_anatomy(
         **sample_fixation(rng),
         **sample_faz_size(rng),
         **sample_faz_shape(rng),
-        "svc_density": bounded_normal(rng, 1.0, 0.065, 0.8, 1.2),
+        "svc_density": bounded_normal(rng, 1.0, 0.08, 0.76, 1.24),
         "dvc_density": bounded_normal(rng, 1.0, 0.05, 0.8, 1.2),
         "foveal_sparing": bounded_normal(rng, 0.45, 0.06, 0.25, 0.65),
         "plateau_mm": bounded_normal(rng, 0.657, 0.05, 0.5, 0.8),

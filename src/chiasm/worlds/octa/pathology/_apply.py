@@ -49,7 +49,7 @@ def apply_pathology(anatomy: Anatomy, params: PathologyParams) -> DiseasedEye:
 def _changes(ground: Ground, params: PathologyParams) -> tuple[list[Change], NDArray[np.bool_]]:
     """What each family does, and the capillaries that the FAZ loses."""
     faz_loss = _faz.plan(ground, params.faz)
-    dropout = _dropout.plan(ground, params.dropout, params.faz)
+    dropout = _dropout.plan(ground, params.dropout, params.faz, faz_loss)
     shunts, no_shunt = _irma.plan(ground, params.irma, dropout)
     dropout = _dropout.spare(dropout, [shunt.edges for shunt in shunts])
     lost = faz_loss | dropout.removed

@@ -107,8 +107,10 @@ class DropoutPlan:
     region: Patch
 
 
-def plan(ground: Ground, params: DropoutParams, faz: FazParams) -> DropoutPlan:
+def plan(ground: Ground, params: DropoutParams, faz: FazParams, faz_loss: NDArray[np.bool_]) -> DropoutPlan:
     """Decide which capillaries are lost.
+
+    What neither this loss nor the FAZ's (E,) cuts off, but both together do, is lost to dropout.
 
     Raises:
         InvalidInput: The field has no room for the requested share.
@@ -125,8 +127,9 @@ def plan(ground: Ground, params: DropoutParams, faz: FazParams) -> DropoutPlan:
     for sheet in SHEETS:
         rim = planned_rim_um(ground, faz) * ground.anatomy.params.deep_faz_factor**sheet.faz_power + RING_UM
         removed |= _lose(ground, params, region, owner, rim, sheet.layer)
-    removed = ground.settled(removed, region.contains(ground.middle))
-    return DropoutPlan(removed, region)
+    inside = region.contains(ground.middle) | within(ground, planned_rim_um(ground, faz), ground.middle)
+    both = ground.settled(removed | faz_loss, inside)
+    return DropoutPlan(ground.settled(removed | (both & ~faz_loss), inside), region)
 
 
 def spare(planned: DropoutPlan, ways: list[NDArray[np.int64]]) -> DropoutPlan:

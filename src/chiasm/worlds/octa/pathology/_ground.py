@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from chiasm.case import Layer, Node, Vessel, VesselGraph
 from chiasm.worlds.octa.anatomy import Anatomy
 from chiasm.worlds.octa.anatomy._contact import incidence
+from chiasm.worlds.octa.anatomy._passage import passable
 from chiasm.worlds.octa.imaging import Blobs
 from chiasm.worlds.octa.pathology._lesion import FAMILIES, Family, Lesion, Patch, Unplaced
 from chiasm.worlds.octa.pathology._warp import Warp
@@ -113,14 +114,15 @@ class Ground:
     def settled(self, removed: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(E,) `removed` and every edge that blood no longer passes because of it.
 
-        Capillaries that end blindly, terminal twigs `inside` (E,) that end blindly, and capillaries that hang together with
-        no artery or vein any more.
+        Capillaries that end blindly, that hang on the rest by a single vessel (a mesh on a stalk has no way out) or on
+        nothing, and terminal twigs `inside` (E,) that end blindly.
         """
-        twig = inside & ~self.capillary & (self.graph.radius_um <= TWIG_RADIUS_UM)
         first, link = self.incidence
-        gone = _prune(self.edges, removed, self.capillary | twig, first, link)
-        _drop_unfed(self.edges, gone, self.capillary, len(self.pos))
-        return np.asarray(gone)
+        fed = np.zeros(len(self.pos), np.bool_)
+        fed[self.edges[~removed & ~self.capillary]] = True
+        gone = removed | (self.capillary & ~passable(self.edges, removed, fed, first, link))
+        twig = inside & ~self.capillary & (self.graph.radius_um <= TWIG_RADIUS_UM)
+        return np.asarray(_prune(self.edges, gone, twig, first, link))
 
     def vessels(self, chosen: NDArray[np.bool_]) -> VesselGraph:
         """Those edges (E,) at their present places, without flow."""
@@ -280,39 +282,6 @@ def _prune(edges: Any, removed: Any, may_go: Any, first: Any, link: Any) -> Any:
                     stack[top] = other
                     top += 1
     return gone
-
-
-@numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _drop_unfed(edges: Any, gone: Any, capillary: Any, n: int) -> None:
-    """Mark capillaries gone that hang together with no artery or vein."""
-    root = np.arange(n)
-    for e in range(len(edges)):
-        if gone[e]:
-            continue
-        a, b = edges[e, 0], edges[e, 1]
-        while root[a] != a:
-            root[a] = root[root[a]]
-            a = root[a]
-        while root[b] != b:
-            root[b] = root[root[b]]
-            b = root[b]
-        if a < b:
-            root[b] = a
-        else:
-            root[a] = b
-    fed = np.zeros(n, np.bool_)
-    for e in range(len(edges)):
-        if not gone[e] and not capillary[e]:
-            a = edges[e, 0]
-            while root[a] != a:
-                a = root[a]
-            fed[a] = True
-    for e in range(len(edges)):
-        if not gone[e] and capillary[e]:
-            a = edges[e, 0]
-            while root[a] != a:
-                a = root[a]
-            gone[e] = not fed[a]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
