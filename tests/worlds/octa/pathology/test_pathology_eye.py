@@ -19,6 +19,8 @@ from chiasm.case import Layer, Node, Vessel, term
 from chiasm.errors import InvalidInput
 from chiasm.measure import Stage, StageEvidence, stage
 from chiasm.worlds.octa.anatomy import polygon_area_mm2
+from chiasm.worlds.octa.anatomy._contact import incidence
+from chiasm.worlds.octa.anatomy._passage import passable
 from chiasm.worlds.octa.imaging import (
     Blobs,
     Eye,
@@ -217,6 +219,18 @@ def test_disease_leaves_no_dead_ends_and_no_islands(wanted, seed):
             if a in fed or b in fed:
                 fed |= {a, b}
     assert {node for edge in edges for node in edge} <= fed
+
+
+@pytest.mark.parametrize(("wanted", "seed"), EYES)
+@pytest.mark.parametrize("without", [None, "dropout", "faz"])
+def test_blood_can_pass_every_capillary_that_is_left(wanted, seed, without):
+    anatomy, params, eye = ill_eye(wanted, seed)
+    graph = eye.graph if without is None else apply_pathology(anatomy, params.without(without)).graph
+    edges = graph.edges.astype(np.int64)
+    capillary = graph.vessel == Vessel.CAPILLARY
+    fed = np.zeros(graph.n_nodes, bool)
+    fed[edges[~capillary]] = True
+    assert passable(edges, np.zeros(len(edges), bool), fed, *incidence(edges, graph.n_nodes)).all()
 
 
 @pytest.mark.parametrize(("wanted", "seed"), EYES)
