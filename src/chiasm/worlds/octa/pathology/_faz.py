@@ -89,10 +89,11 @@ def within(
     ground: Ground, rim_um: NDArray[np.float64], points_um: NDArray[np.float64], scale: float = 1.0
 ) -> NDArray[np.bool_]:
     """(P,) whether points (row, col) lie within `scale` times a tabulated outline."""
-    distance, angle = ground.polar(points_um)
+    distance = np.hypot(*(points_um - np.array(ground.anatomy.fovea_um)).T)
     out = distance < scale * float(rim_um.min())
     unsure = np.flatnonzero(~out & (distance < scale * float(rim_um.max())))
-    out[unsure] = distance[unsure] < scale * np.interp(angle[unsure], ANGLES, rim_um)
+    _, angle = ground.polar(points_um[unsure])
+    out[unsure] = distance[unsure] < scale * np.interp(angle, ANGLES, rim_um)
     return np.asarray(out)
 
 

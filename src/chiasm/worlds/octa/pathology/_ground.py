@@ -297,6 +297,8 @@ def paint(inside: Any, start: Any, end: Any, reach: Any, step: float) -> None:
         square = max(dr * dr + dc * dc, 1e-9)
         for r in range(r0, r1 + 1):
             for c in range(c0, c1 + 1):
+                if inside[r, c]:
+                    continue
                 pr, pc = (r + 0.5) * step - start[s, 0], (c + 0.5) * step - start[s, 1]
                 t = min(max((pr * dr + pc * dc) / square, 0.0), 1.0)
                 if (pr - t * dr) ** 2 + (pc - t * dc) ** 2 <= pad * pad:

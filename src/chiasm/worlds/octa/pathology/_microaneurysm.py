@@ -9,6 +9,7 @@ Sources, by label
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from typing import Annotated, Final, Literal
 
@@ -134,14 +135,12 @@ def plan(
     radii = np.zeros(0)
     for number, one in enumerate(params.each, 1):
         mine = living & (graph.layer == Layer[one.layer])
-        candidates = np.flatnonzero(mine)
-        rank = hash01(one.seed, 1, graph.edge_id[candidates].astype(np.int64))
-        elsewhere = ~border[candidates] & one.at_border
+        groups = (mine & border, mine & ~border) if one.at_border else (mine,)
         chosen = -1
-        for e in candidates[np.lexsort((rank, elsewhere))]:
+        for e in _in_turn(ground, one.seed, groups):
             gap = np.hypot(*(centres - middle[e]).T) - radii - 0.5 * one.diameter_um
             if not (gap < GAP_UM).any():
-                chosen = int(e)
+                chosen = e
                 break
         if chosen < 0:
             unplaced.append(Unplaced("microaneurysm", number, f"no free capillary in the {one.layer}"))
@@ -150,6 +149,14 @@ def plan(
         centres = np.vstack([centres, middle[chosen]])
         radii = np.append(radii, 0.5 * one.diameter_um)
     return sites, unplaced
+
+
+def _in_turn(ground: Ground, seed: int, groups: tuple[NDArray[np.bool_], ...]) -> Iterator[int]:
+    """The edges of each group (E,) in an irregular order; a group is sorted when its turn comes, which it seldom does."""
+    for group in groups:
+        candidates = np.flatnonzero(group)
+        rank = hash01(seed, 1, ground.graph.edge_id[candidates].astype(np.int64))
+        yield from candidates[np.argsort(rank, kind="stable")].tolist()
 
 
 def apply(ground: Ground, params: MicroaneurysmsParams, sites: list[Site], unplaced: list[Unplaced]) -> Change:
