@@ -57,7 +57,8 @@ def test_unknown_name_suggests() -> None:
 def test_build_lists_every_preset_and_every_export_has_a_next_step(capsys: pytest.CaptureFixture[str]) -> None:
     from chiasm.cli._dataset import _USES
     from chiasm.corpus import EXPORTS, PRESETS
+    from chiasm.evaluation.interop import HARNESSES
 
     _, out, _ = run(capsys, "build", "--help")
     assert [name for name in PRESETS if f"  {name} " not in out] == []
-    assert set(_USES) == set(EXPORTS)
+    assert set(_USES) == {*EXPORTS, *HARNESSES}

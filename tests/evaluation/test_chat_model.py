@@ -208,6 +208,7 @@ def test_fault_18_a_server_that_fails_in_every_way(url: str, tmp_path: Path) -> 
         "empty": [(200, said(""))],
         "cut": [(200, said("<think>and then", "length"))],
         "overloaded": [(429, error)],
+        "choiceless": [(200, said("") | {"choices": []})],
     }
     from dataclasses import replace
 
@@ -216,21 +217,22 @@ def test_fault_18_a_server_that_fails_in_every_way(url: str, tmp_path: Path) -> 
         item = yes_no(k, True)
         items.append(replace(item, question=replace(item.question, prompt=f"{word} question {k}")))
     exam = make_exam("server", items, [])
-    options = EvaluationOptions(quiet=True, controls=False, completeness=0.3)
+    options = EvaluationOptions(quiet=True, controls=False, completeness=0.25)
     result = evaluate([f"{url}#m"], [exam], tmp_path, options)
     row = result.find(metric="accuracy")
-    assert (row.value, row.n, row.n_unscored) == (1, 2, 4)  # fine and busy; never a wrong answer
+    assert (row.value, row.n, row.n_unscored) == (1, 2, 5)  # fine and busy; never a wrong answer
     text = "\n".join(result.warnings)
     assert "BadRequestError" in text
     assert "RateLimitError" in text
     assert "empty answer" in text
+    assert "sent no chat completion" in text
     assert "cut at 512 tokens" in text
     assert sum(t.startswith("busy") for t in Server.asked) == 3
     before = len(Server.asked)
     Server.plans = {word: [(200, said("<answer>yes</answer>"))] for word in Server.plans}
     again = evaluate([f"{url}#m"], [exam], tmp_path, options)
-    assert again.find(metric="accuracy").n == 6
-    assert len(Server.asked) - before == 4  # only what was missing
+    assert again.find(metric="accuracy").n == 7
+    assert len(Server.asked) - before == 5  # only what was missing
 
 
 def test_fault_18_no_server_at_all(tmp_path: Path) -> None:

@@ -208,3 +208,39 @@ def test_octa500_with_its_pixel_baseline_gives_the_published_figures(real_data: 
     assert found["own", 6.0, "age >= 40"]["auc"].value == pytest.approx(0.74, abs=0.01)
     carried = [found["carried", f, "all"]["balanced_accuracy"].value for f in (3.0, 6.0)]
     assert np.mean(carried) == pytest.approx(0.65, abs=0.02)
+
+
+def asked_at(number: int, visit: int, *, without: str = "", program: str = "dropout-present") -> dict[str, Any]:
+    """A row about one view of the case c0 at a visit; of a twin where something was taken out."""
+    view = row(0)["views"][0] | {"view_id": f"od-v{visit}-inner", "visit": visit}
+    facts = [{"name": "twin", "value": f"without {without}", "visit": visit}] if without else []
+    own = {"item_id": f"{program}-{number}", "case_id": "c0", "patient_id": "p0", "program": program, "views": [view]}
+    return row(number, facts=json.dumps(facts), **own)
+
+
+def test_twins_in_a_built_data_set_are_paired_with_their_asked_at(tmp_path: Path) -> None:
+    rows = [
+        asked_at(0, 0),
+        asked_at(1, 2, without="dropout"),  # of two true visits: the twin of the first
+        asked_at(2, 1),
+        asked_at(4, 4, without="irma"),
+        asked_at(3, 3, without="dropout", program="stage"),  # its partner was not asked
+        asked_at(5, 2, without="dropout"),  # asked twice: paired once
+    ]
+    exam = load_exam(str(write(tmp_path / "a.parquet", rows)))
+    told = {i.item_id: [(p.test, p.level, p.changed) for p in i.pairings] for i in exam.items}
+    assert told == {
+        "dropout-present-0": [("twins", "dropout", False), ("twins", "irma", False)],
+        "dropout-present-1": [("twins", "dropout", True)],
+        "dropout-present-2": [],
+        "dropout-present-4": [("twins", "irma", True)],
+        "stage-3": [],
+        "dropout-present-5": [],
+    }
+    yes = evaluate([Constant("yes", "yes")], [exam], tmp_path / "out", EvaluationOptions(quiet=True, controls=False))
+    rows_of = {(r.level, r.metric): r for r in yes.outcomes[0].robustness}
+    assert rows_of["dropout", "answer changed"].after == 0
+    assert rows_of["dropout", "answer changed"].n == 1
+    assert rows_of["irma", "same answer"].after == 1
+    limited = load_exam(str(tmp_path / "a.parquet"), limit=3)
+    assert {"dropout-present-0", "dropout-present-1", "dropout-present-4"} <= {i.item_id for i in limited.items}

@@ -15,8 +15,8 @@ BARE = EvaluationOptions(quiet=True, controls=False)
 
 
 def sides(exam: Exam) -> list[tuple[ExamItem, ExamItem]]:
-    first = {i.pairing.number: i for i in exam.items if not i.pairing.changed}
-    second = {i.pairing.number: i for i in exam.items if i.pairing.changed}
+    first = {i.pairings[0].number: i for i in exam.items if not i.pairings[0].changed}
+    second = {i.pairings[0].number: i for i in exam.items if i.pairings[0].changed}
     assert first.keys() == second.keys()
     return [(first[k], second[k]) for k in first]
 
@@ -46,7 +46,7 @@ def test_twins_differ_where_asked_and_are_asked_in_the_same_words(tmp_path: Path
 def test_a_device_changes_the_picture_and_not_the_eye() -> None:
     exam = load_exam("devices:mixed:2", seed=1)
     pairs = sides(exam)
-    assert {i.pairing.level for i in exam.items} == {"rtvue-xr-3mm to mixed-3mm"}
+    assert {i.pairings[0].level for i in exam.items} == {"rtvue-xr-3mm to mixed-3mm"}
     for a, b in pairs:
         assert a.patient_id == b.patient_id
         assert a.question.prompt == b.question.prompt

@@ -150,7 +150,7 @@ def pairs_exam(n: int, *, both: bool | None = None) -> Exam:
     for k in range(n):
         for changed in (False, True):
             yes = not changed if both is None else both
-            one = yes_no(2 * k + changed, yes, patient=k, pairing=Pairing("twins", "lamp", str(k), changed))
+            one = yes_no(2 * k + changed, yes, patient=k, pairings=(Pairing("twins", "lamp", str(k), changed),))
             items.append(one)
     return make_exam("pairs", items[::-1], [])  # in any order
 
@@ -186,7 +186,7 @@ def test_a_pair_with_a_failed_half_is_unscored_and_an_item_without_partner_is_in
 
     rows = pair_figures(Fails(), pairs_exam(20))
     assert (rows["both right"].n, rows["both right"].n_unscored) == (19, 1)
-    alone = make_exam("alone", [i for i in pairs_exam(20).items if not i.pairing.changed], [])
+    alone = make_exam("alone", [i for i in pairs_exam(20).items if not i.pairings[0].changed], [])
     assert pair_figures(Looker(), alone) == {}
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 import chiasm
-from chiasm.cli import _build, _dataset, _doctor, _evaluate, _measure, _realism, _train
+from chiasm.cli import _build, _dataset, _doctor, _evaluate, _measure, _power, _realism, _train
 from chiasm.cli._parser import Parser
 from chiasm.errors import ChiasmError
 
@@ -39,7 +39,7 @@ def build_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"chiasm {chiasm.__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    for module in (_build, _dataset, _train, _evaluate, _measure, _realism, _doctor):
+    for module in (_build, _dataset, _train, _evaluate, _power, _measure, _realism, _doctor):
         module.add(commands)
     return parser
 

@@ -6,7 +6,7 @@ import argparse
 import os
 from typing import Any
 
-from chiasm.cli._parser import add_command, positive
+from chiasm.cli._parser import add_command, one_of, positive
 
 _USES = {
     "sharegpt": "LLaMA-Factory with dataset_dir: {at}, media_dir: {at}, dataset: chiasm_train",
@@ -14,6 +14,8 @@ _USES = {
     "openai": "any client of the chat form: one conversation a line of {at}/train.jsonl, images inside",
     "coco": "pycocotools.coco.COCO('{at}/instances_train.json'); file names are relative to {at}",
     "webdataset": "webdataset.WebDataset('{at}/train-00000.tar').decode('pil'): pictures 0.png, 1.png ..., the row json",
+    "lmms-eval": "python -m lmms_eval --include_path {at.parent} --tasks {at.stem} --model ... --batch_size 1",
+    "inspect-ai": "cd {at.parent} && inspect eval {at.name} --model ...",
 }
 """What to do with each form."""
 
@@ -50,13 +52,21 @@ def add(commands: Any) -> None:
         run_export,
         summary="Write a data set in another program's form.",
         details=(
-            "Forms: sharegpt (LLaMA-Factory), llava, openai (chat JSONL), coco, webdataset.\n\n"
-            "Example:\n  chiasm export out/eyes --form sharegpt --out out/eyes-sharegpt"
+            "Forms to train on: sharegpt (LLaMA-Factory), llava, openai (chat JSONL), coco, webdataset.\n"
+            "Forms to evaluate with, of all that `chiasm evaluate --on` reads: lmms-eval (a task folder) and inspect-ai (a task\n"
+            "file); both score with chiasm's own scorer.\n\n"
+            "Examples:\n  chiasm export out/eyes --form sharegpt --out out/eyes-sharegpt\n"
+            "  chiasm export octa500:$CHIASM_DATA/octa500 --form lmms-eval --name octa500_dr --out out/task"
         ),
     )
-    parser.add_argument("data", metavar="DIR", help="a folder that `chiasm build` made")
-    parser.add_argument("--form", required=True, metavar="FORM", help="sharegpt, llava, openai, coco or webdataset")
+    parser.add_argument(
+        "data", metavar="DATA", help="a folder that `chiasm build` made, or for a harness any --on name"
+    )
+    parser.add_argument("--form", required=True, type=one_of("export form", tuple(_USES)), help=", ".join(_USES))
     parser.add_argument("--out", required=True, metavar="DIR", help="a new folder")
+    parser.add_argument("--name", default="chiasm_exam", metavar="NAME", help="of the task, for a harness")
+    parser.add_argument("--split", metavar="NAME", help="of a built data set, for a harness (default: test)")
+    parser.add_argument("--limit", type=positive(int, 1, 10**9), metavar="N", help="most items, for a harness")
     _add_rewrite(commands)
 
 
@@ -127,8 +137,14 @@ def run_rewrite(args: argparse.Namespace) -> int:
 
 def run_export(args: argparse.Namespace) -> int:
     """Export, then say what was written and how to use it."""
-    from chiasm.corpus import export
+    from chiasm.corpus import EXPORTS, export
 
+    if args.form not in EXPORTS:
+        from chiasm.evaluation.interop import export_exam
+
+        task = export_exam(args.data, args.out, args.form, name=args.name, split=args.split, limit=args.limit)
+        print(f"next: {_USES[args.form].format(at=task)}")
+        return 0
     made = export(args.data, args.out, args.form)
     print(f"{made.where}: {made.rows} rows, {made.images} images; tables: {', '.join(made.files)}")
     print(f"next: {_USES[args.form].format(at=made.where)}")

@@ -22,7 +22,8 @@ _EVALUATE: Final = (
     "Data: a folder that `chiasm build` made (its test split), a Parquet file of items, octa500:PATH, octa25k-faz:PATH,\n"
     "rossa:PATH, images:PATH, semi-real:PATH (healthy OCTA-500 eyes, capillaries erased), and pairs grown on the spot:\n"
     "twins:dropout[:N], devices:mixed[:N], confusing:irma-neovascularization[:N] (docs/evaluation.md names them all).\n"
-    "Stopped, the same command goes on. A request that fails is unscored, never wrong.\n"
+    "Stopped, the same command goes on. A request that fails is unscored, never wrong; where a model gave no answer at all\n"
+    "the exit status is 1.\n"
     "table.md sets models, their median and all baselines side by side for tasks of two classes.\n\n"
     "Examples:\n"
     "  chiasm evaluate --model out/model --on out/eyes --out out/report\n"
@@ -167,7 +168,8 @@ def run_evaluate(args: argparse.Namespace) -> int:
         print(f"warning: {warning}")
     out = Path(args.out)
     print(f"report: {out / 'report.html'}, figures: {out / 'report.json'}, tables: {out / 'table.md'}")
-    return 0
+    # a script must notice when nothing was learned, such as when the server was down
+    return 0 if all(any(m.scored for m in o.marks[name]) for o in evaluation.outcomes for name in o.models) else 1
 
 
 def run_compare(args: argparse.Namespace) -> int:

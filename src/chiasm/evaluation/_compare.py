@@ -104,7 +104,8 @@ def _items(folder: Path) -> list[dict[str, Any]]:
         msg = f"{folder} holds no finished evaluation ({ITEMS} is missing); run chiasm evaluate --out {folder}"
         raise InvalidInput(msg)
     try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        # not splitlines: texts may hold other line ends, such as U+2028
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
     except ValueError as error:
         msg = f"{path} is damaged: {error}; run the evaluation again"
         raise InvalidInput(msg) from error

@@ -32,7 +32,7 @@ from chiasm.evaluation._controls import (
 from chiasm.evaluation._exams import load_exam
 from chiasm.evaluation._figures import Row, cells, figures_of_cell, to_row
 from chiasm.evaluation._marking import Marked, mark_all
-from chiasm.evaluation._model import Fingerprinted, Model, load_model
+from chiasm.evaluation._model import Fingerprinted, Model, SavedAnswers, load_model
 from chiasm.evaluation._network import CROSS_VALIDATED, TRAINED, cross_validated_replies, trained_replies
 from chiasm.evaluation._pixels import (
     AGE,
@@ -163,7 +163,7 @@ def examine(models: Sequence[Model], exam: Exam, options: EvaluationOptions, cac
         asked = _asking(model, exam.items, options, cache, model.name)
         answers[model.name] = asked
         marks[model.name] = mark_all(exam.items, asked.replies)
-        if options.controls:
+        if options.controls and not isinstance(model, SavedAnswers):  # a file cannot be asked over another picture
             for name, part in _own_controls(model, exam, options, cache).items():
                 answers[name], marks[name] = part
     if options.controls:

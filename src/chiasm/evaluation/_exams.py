@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -19,6 +21,7 @@ from chiasm.evaluation._grown import GROWN, grown_exam
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.evaluation._real import real_exam
 from chiasm.evaluation._semireal import semireal_exam
+from chiasm.evaluation._twins import Sight, paired_twins, sight_of
 from chiasm.questions import Key
 from chiasm.sources import Problem, read_octa500, split_source
 
@@ -63,23 +66,31 @@ def _erased(path: Path, seed: int) -> Exam:
 
 def _built(path: Path, split: str | None) -> Exam:
     files = item_files(path)
-    rows: list[tuple[str, ExamItem]] = []
+    splits = {name for file in files for name in _splits_in(file)}
+    if split is not None and split not in splits:
+        msg = f"split {split!r} is not in {path}; it holds {', '.join(sorted(splits)) or 'no rows'}"
+        raise InvalidInput(msg)
+    wanted = split or ("test" if "test" in splits else None)
+    items: list[ExamItem] = []
+    sights: list[Sight | None] = []
     problems: list[str] = []
     shared: dict[str, Picture] = {}
     for file in files:
-        for row in item_rows(file):
+        for row in item_rows(file, {} if wanted is None else {"split": (wanted,)}):
             try:
-                rows.append((str(row["split"]), item_of_row(row, shared)))
-            except (InvalidInput, ValidationError, ValueError, KeyError, TypeError) as error:
-                problems.append(f"item {row.get('item_id')!r} in {file.name}: {str(error).splitlines()[0]}")
-    splits = {name for name, _ in rows}
-    if split is not None and split not in splits:
-        msg = f"split {split!r} is not in {path}; it holds {', '.join(sorted(splits)) or 'no readable rows'}"
-        raise InvalidInput(msg)
-    wanted = split or ("test" if "test" in splits else None)
-    items = [item for name, item in rows if wanted in (None, name)]
+                items.append(item_of_row(row, shared))
+                sights.append(sight_of(_facts(row), row.get("views") or []))
+            except (InvalidInput, ValueError, KeyError, TypeError) as error:
+                problems.append(f"item {row.get('item_id')!r} in {file.name}: {_told(error)}")
     label = path.name if wanted is None else f"{path.name} ({wanted})"
-    return make_exam(label, items, problems)
+    return make_exam(label, paired_twins(items, sights), problems)
+
+
+def _told(error: Exception) -> str:
+    """The rule that was broken; a record's own message begins with a line that says only how many were."""
+    if isinstance(error, ValidationError):
+        return "; ".join(e["msg"] for e in error.errors())
+    return str(error).splitlines()[0]
 
 
 def item_files(path: Path) -> list[Path]:
@@ -116,21 +127,45 @@ def _open(file: Path) -> pq.ParquetFile:
         raise InvalidInput(msg) from error
 
 
-def item_rows(file: Path, keep: Callable[[pa.RecordBatch], pa.Array] | None = None) -> Iterator[dict[str, Any]]:
-    """Rows of a file of items; `keep` says which of a batch are wanted, so that the others are never unpacked.
+def _splits_in(file: Path) -> list[str]:
+    with _open_items(file) as table:
+        return [str(name) for name in table.read(columns=["split"]).column("split").unique().to_pylist()]
+
+
+def item_rows(file: Path, where: Mapping[str, Sequence[str]]) -> Iterator[dict[str, Any]]:
+    """Rows of a file of items.
+
+    Args:
+        file: Parquet.
+        where: For some columns, the values wanted; rows of others are never unpacked.
 
     Raises:
         InvalidInput: The file is unreadable or lacks columns of items.
     """
-    with _open(file) as table:
-        names = set(table.schema_arrow.names)
-        missing = [c for c in _COLUMNS if c not in names]
-        if missing:
-            msg = f"{file} lacks the columns {', '.join(missing)}; items have {', '.join(_COLUMNS)}"
-            raise InvalidInput(msg)
-        wanted = [*_COLUMNS, *(c for c in _OPTIONAL if c in names)]
-        for batch in table.iter_batches(batch_size=64, columns=wanted):
-            yield from (batch if keep is None else batch.filter(keep(batch))).to_pylist()
+    with _open_items(file) as table:
+        columns = [c for c in (*_COLUMNS, *_OPTIONAL) if c in table.schema_arrow.names]
+        for group in range(table.num_row_groups):
+            # images make up nearly all of a row group: look at the small columns first
+            if where and not pc.any(_holding(table.read_row_group(group, columns=list(where)), where)).as_py():
+                continue
+            for batch in table.iter_batches(batch_size=64, row_groups=[group], columns=columns):
+                yield from (batch.filter(_holding(batch, where)) if where else batch).to_pylist()
+
+
+def _holding(rows: pa.Table | pa.RecordBatch, where: Mapping[str, Sequence[str]]) -> pa.Array:
+    """Which rows have wanted values in every column named."""
+    held = [pc.is_in(rows.column(name), value_set=pa.array(values)) for name, values in where.items()]
+    return reduce(pc.and_, held)
+
+
+def _open_items(file: Path) -> pq.ParquetFile:
+    table = _open(file)
+    missing = [c for c in _COLUMNS if c not in table.schema_arrow.names]
+    if missing:
+        table.close()
+        msg = f"{file} lacks the columns {', '.join(missing)}; items have {', '.join(_COLUMNS)}"
+        raise InvalidInput(msg)
+    return table
 
 
 def item_of_row(row: Mapping[str, Any], shared: dict[str, Picture] | None = None) -> ExamItem:
@@ -144,9 +179,14 @@ def item_of_row(row: Mapping[str, Any], shared: dict[str, Picture] | None = None
             msg = "an image of the row is missing"
             raise InvalidInput(msg)
         picture = Picture.from_png(image["bytes"])
+        if picture.sha256 not in pool:
+            picture.check()
         pictures.append(pool.setdefault(picture.sha256, picture))
+    if not pictures:
+        msg = "the row has no image"
+        raise InvalidInput(msg)
     views = row.get("views") or []
-    facts = {f["name"]: f["value"] for f in json.loads(row.get("facts") or "[]")}
+    facts = _facts(row)
     return ExamItem(
         question=Question(
             question_id=row["item_id"], prompt=row["question"], pictures=tuple(pictures), options=classes.options
@@ -167,6 +207,10 @@ def item_of_row(row: Mapping[str, Any], shared: dict[str, Picture] | None = None
         laterality=views[0]["laterality"] if views else "none",
         overlays=tuple(_overlays(row, pictures)),
     )
+
+
+def _facts(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {f["name"]: f["value"] for f in json.loads(row.get("facts") or "[]")}
 
 
 def _overlays(row: Mapping[str, Any], pictures: list[Picture]) -> Iterator[Overlay]:
@@ -219,7 +263,7 @@ def _first(exam: Exam, limit: int) -> Exam:
         raise InvalidInput(msg)
     by_task: dict[str, dict[str, list[ExamItem]]] = {}
     for item in exam.items:
-        together = item.item_id if item.pairing is None else item.pairing.number
+        together = item.pairings[0].number if item.pairings else item.item_id
         by_task.setdefault(item.task, {}).setdefault(together, []).append(item)
     chosen: list[ExamItem] = []
     for unit in (

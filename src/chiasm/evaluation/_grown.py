@@ -110,7 +110,7 @@ def _asked(test: str, level: str, number: int, pair: tuple[Shown, Shown], seed: 
         for changed, one in zip((False, True), found, strict=True):
             name = f"{number}-{program}-{'second' if changed else 'first'}"
             pairing = Pairing(test, level, f"{number}-{program}", changed)
-            yield replace(one, question=replace(one.question, question_id=name), pairing=pairing)
+            yield replace(one, question=replace(one.question, question_id=name), pairings=(pairing,))
 
 
 def _twins(family: str, n: int, seed: int) -> list[tuple[Shown, Shown]]:

@@ -122,8 +122,14 @@ def _read_saved(path: Path) -> dict[str, Reply]:
     if not path.is_file():
         msg = f"answers file {path} does not exist"
         raise InvalidInput(msg)
+    try:
+        # not splitlines: texts may hold other line ends, such as U+2028
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        msg = f"answers file {path} must be UTF-8 text: {error}"
+        raise InvalidInput(msg) from error
     replies: dict[str, Reply] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:

@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -232,12 +230,8 @@ def _shelves(data: Path) -> dict[float, Shelf]:
 
 
 def _stage_rows(data: Path) -> Iterator[dict[str, Any]]:
-    def keep(batch: pa.RecordBatch) -> pa.Array:
-        asked = pc.is_in(batch.column("program"), value_set=pa.array(_PROGRAMS))
-        return pc.and_(asked, pc.equal(batch.column("split"), "train"))
-
     for file in item_files(data):
-        yield from item_rows(file, keep)
+        yield from item_rows(file, {"program": _PROGRAMS, "split": ("train",)})
 
 
 def _digest(pixels: NDArray[np.uint8], labels: Sequence[str]) -> str:

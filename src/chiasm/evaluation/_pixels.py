@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,7 @@ from scipy.ndimage import gaussian_filter
 from chiasm.case import Laterality
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._cache import AnswerCache
+from chiasm.evaluation._class_figures import FEWEST
 from chiasm.evaluation._controls import answer_for_class
 from chiasm.evaluation._question import ExamItem, Picture, Reply
 from chiasm.measure import StageEvidence, measure_image, stage
@@ -69,14 +71,19 @@ def age_replies(items: Sequence[ExamItem], rng: np.random.Generator) -> list[Rep
 def _fitted_replies(
     items: Sequence[ExamItem], number: Callable[[ExamItem], float], rng: np.random.Generator
 ) -> list[Reply]:
-    """A logistic regression on one number, fitted for each task and field on other patients.
+    """A logistic regression on one number, fitted for each task and field of at least `FEWEST` items on other patients.
 
     The score of two classes is the number itself, for the second class, so that AUC has no fitted part.
     """
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
     replies = [_NOT_APPLICABLE] * len(items)
     for places in _by_field(items).values():
+        if len(places) < FEWEST:
+            for i in places:
+                replies[i] = Reply(None, problem=f"fewer than {FEWEST} items to fit on")
+            continue
         values = np.array([number(items[i]) for i in places])
         truth = np.array([items[i].truth for i in places])
         folds = _folds([items[i].patient_id for i in places], rng)
@@ -87,10 +94,13 @@ def _fitted_replies(
                 for k in inside:
                     replies[places[k]] = Reply(None, problem="the other patients show one class only")
                 continue
-            # Newton's steps: a tenth of the time of the default on one number
-            fitted = LogisticRegression(class_weight="balanced", C=1e4, solver="newton-cholesky").fit(
-                values[outside, None] / spread, truth[outside]
-            )
+            with warnings.catch_warnings():
+                # where one number parts the classes the curve has no steepest form, and any steep one decides alike
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                # Newton's steps: a tenth of the time of the default on one number
+                fitted = LogisticRegression(class_weight="balanced", C=1e4, solver="newton-cholesky").fit(
+                    values[outside, None] / spread, truth[outside]
+                )
             chances = fitted.predict_proba(values[inside, None] / spread)
             for k, row in zip(inside, chances, strict=True):
                 named = dict(zip(map(str, fitted.classes_), map(float, row), strict=True))

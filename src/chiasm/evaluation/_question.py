@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from chiasm.errors import InvalidInput
 from chiasm.questions import Key, Trace
@@ -66,6 +66,22 @@ class Picture(NamedTuple):
         sink = io.BytesIO()
         Image.fromarray(pixels).save(sink, "PNG", compress_level=3)
         return cls.from_png(sink.getvalue())
+
+    def check(self) -> None:
+        """Refuse bytes that are no whole PNG.
+
+        Raises:
+            InvalidInput: Damaged, cut, or of another format.
+        """
+        try:
+            with Image.open(io.BytesIO(self.png), formats=("PNG",)) as image:
+                image.load()
+        except UnidentifiedImageError as error:
+            msg = f"an image of the row is no readable PNG: it begins with {self.png[:8]!r}"
+            raise InvalidInput(msg) from error
+        except (OSError, SyntaxError, ValueError) as error:
+            msg = f"an image of the row is a damaged PNG: {error}"
+            raise InvalidInput(msg) from error
 
     def size(self) -> tuple[int, int]:
         """(height, width), from the PNG's header."""
@@ -138,8 +154,8 @@ class ExamItem:
     laterality: str = "none"
     """Of the first view, so that "nasal" in a text can be read."""
     overlays: tuple[Overlay, ...] = ()
-    pairing: Pairing | None = None
-    """Where the item belongs to a matched pair."""
+    pairings: tuple[Pairing, ...] = ()
+    """The matched pairs that the item belongs to: an eye may have a twin for each family of lesions."""
 
     def trace(self) -> Trace | None:
         """The steps that prove the answer, where the data hold them."""

@@ -180,7 +180,7 @@ def _ask(case: Case, state: str, programs: tuple[str, ...]) -> list[ExamItem]:
         question = replace(item.question, question_id=f"{name}-{case.case_id}")
         groups = {"image": state}
         pairing = Pairing("semi-real", item.task, case.case_id.removesuffix(state), state != "whole")
-        named.append(replace(item, task=name, question=question, groups=groups, pairing=pairing))
+        named.append(replace(item, task=name, question=question, groups=groups, pairings=(pairing,)))
     return named
 
 

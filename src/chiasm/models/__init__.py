@@ -109,7 +109,7 @@ def grey_pixels(images: Any, pictures: Sequence[Image.Image]) -> dict[str, Any]:
 def quicken(model: Any) -> None:
     """Make a Qwen3-VL model fast on a processor, without changing what it computes; others are left alone.
 
-    Grey images go through the patch embedding at a sixth of the products, and attention uses plain matrix products.
+    Grey images go through the patch embedding at a sixth of the products, and attention takes the faster of two kernels.
     """
     prepare_torch()
     from chiasm.models._quick import install_quick

@@ -74,7 +74,11 @@ class RemoteChat:
             seed=decoding.seed,
             logprobs=True,
         )
-        choice = answer.choices[0]
+        choices = getattr(answer, "choices", None)  # a proxy may answer with a page, and a server with no choice
+        if not choices:
+            msg = f"{self._url} sent no chat completion but {str(answer)[:200]!r}"
+            raise Unanswerable(msg)
+        choice = choices[0]
         scored = choice.logprobs.content if choice.logprobs is not None and choice.logprobs.content else []
         return Reply(
             text=choice.message.content or "",

@@ -88,14 +88,8 @@ def export_lmms(exam: Exam, out: str | Path, *, name: str, max_tokens: int = 512
     Raises:
         InvalidInput: Another name, or a folder that holds files.
     """
-    if not re.fullmatch(r"[A-Za-z]\w{0,80}", name):
-        msg = f"a task name has letters, digits and underscores, got {name!r}"
-        raise InvalidInput(msg)
-    folder = Path(out)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        msg = f"{folder} must be a new or empty folder"
-        raise InvalidInput(msg)
-    folder.mkdir(parents=True, exist_ok=True)
+    checked_name(name)
+    folder = new_folder(out)
     data = folder / "test.parquet"
     sink = io.BytesIO()
     pq.write_table(_table(exam), sink, compression="zstd")
@@ -104,6 +98,24 @@ def export_lmms(exam: Exam, out: str | Path, *, name: str, max_tokens: int = 512
     path = folder / f"{name}.yaml"
     write_whole(path, _YAML.format(name=name, data=data.resolve(), max_tokens=max_tokens, sha256=exam.sha256))
     return path
+
+
+def checked_name(name: str) -> str:
+    """The name of a task, refused where it is no word of letters, digits and underscores."""
+    if not re.fullmatch(r"[A-Za-z]\w{0,80}", name, re.ASCII):
+        msg = f"a task name has letters, digits and underscores, got {name!r}"
+        raise InvalidInput(msg)
+    return name
+
+
+def new_folder(out: str | Path) -> Path:
+    """The folder, made; refused where it holds files."""
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        msg = f"{folder} must be a new or empty folder"
+        raise InvalidInput(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def _table(exam: Exam) -> pa.Table:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import jinja2
@@ -90,7 +92,7 @@ def _outcome(outcome: Outcome, evaluation: Evaluation) -> dict[str, Any]:
         "problems": outcome.exam.problems,
         "models": outcome.models,
         "tables": _tables(outcome),
-        "forests": _forests(outcome),
+        "forests": list(islice(_forests(outcome), _MOST_PLOTS)),
         "pairs": outcome.pairs,
         "wins": win_tie_loss(outcome.pairs),
         "details": [_detail(outcome, name) for name in outcome.models],
@@ -132,39 +134,41 @@ def _field(fov_mm: float | None) -> str:
     return "" if fov_mm is None else f", {fov_mm:g} mm"
 
 
-def _forests(outcome: Outcome) -> list[Markup]:
-    places = list(
-        dict.fromkeys((c.task, c.fov_mm) for c in cells(outcome.marks[outcome.models[0]]) if c.group == "all")
-    )
-    plots = []
+def _forests(outcome: Outcome) -> Iterator[Markup]:
+    places = dict.fromkeys((c.task, c.fov_mm) for c in cells(outcome.marks[outcome.models[0]]) if c.group == "all")
+    classified = {r.task for r in outcome.rows if r.metric == "balanced_accuracy"}
+    known = _whole_rows(outcome)
     for task, fov_mm in places:
         if task.startswith("["):
             continue
         for metric in ("balanced_accuracy", "auc", "score"):
-            rows = [r for r in outcome.rows if (r.task, r.fov_mm, r.metric, r.group) == (task, fov_mm, metric, "all")]
-            if all(r.value is None for r in rows) or (metric == "score" and _classified(outcome, task)):
+            rows = [r for r in known[task, fov_mm] if r.metric == metric]
+            if all(r.value is None for r in rows) or (metric == "score" and task in classified):
                 continue
             lines = [Interval(r.model, r.value, r.lo, r.hi, r.note, r.model in outcome.models) for r in rows]
             title = f"{task}{_field(fov_mm)}: {metric.replace('_', ' ')}"
             chance = 0.5 if metric == "auc" else None
             plot = forest(lines, title=title, reference=chance)
-            plots.append(Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(plot, title))
-    return plots[:_MOST_PLOTS]
+            yield Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(plot, title)
 
 
-def _classified(outcome: Outcome, task: str) -> bool:
-    return any(r.task == task and r.metric == "balanced_accuracy" for r in outcome.rows)
+def _whole_rows(outcome: Outcome) -> dict[tuple[str, float | None], list[Row]]:
+    """By task and field of view, the rows that are of no subgroup."""
+    known: dict[tuple[str, float | None], list[Row]] = defaultdict(list)
+    for row in outcome.rows:
+        if row.group == "all":
+            known[row.task, row.fov_mm].append(row)
+    return known
 
 
 def _detail(outcome: Outcome, name: str) -> dict[str, Any]:
     """Every figure of one model, with its confusion, reliability and risk-coverage pictures."""
     parts = []
+    known = _whole_rows(outcome)
     for cell in cells(outcome.marks[name]):
         if cell.group != "all":
             continue
-        rows = [
-            r for r in outcome.rows if (r.model, r.task, r.fov_mm, r.group) == (name, cell.task, cell.fov_mm, "all")
-        ]
+        rows = [r for r in known[cell.task, cell.fov_mm] if r.model == name]
         parts.append({"task": cell.task, "fov_mm": cell.fov_mm, "rows": rows, "plots": _plots(cell)})
     return {"name": name, "parts": parts}
 

@@ -69,10 +69,7 @@ def answer_of(m: Marked) -> object:
 def _grouped(marked: Sequence[Marked]) -> dict[tuple[str, str], list[_Pair]]:
     waiting: dict[tuple[str, str, str], Marked] = {}
     out: dict[tuple[str, str], list[_Pair]] = {}
-    for m in marked:
-        pairing = m.item.pairing
-        if pairing is None:
-            continue
+    for m, pairing in [(one, pairing) for one in marked for pairing in one.item.pairings]:
         other = waiting.pop(pairing[:3], None)
         if other is None:
             waiting[pairing[:3]] = m
