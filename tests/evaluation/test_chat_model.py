@@ -4,6 +4,7 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -122,6 +123,9 @@ def test_identity_of_a_folder_is_its_content(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"\0" * 99 + b"\1")
     assert model_identity(str(tmp_path)) != first
     assert model_identity("Org/Name") == "name Org/Name"
+    assert model_identity("http://host/v1#m") == "name http://host/v1#m"
+    weights = files("chiasm.models") / "weights" / "nano"
+    assert model_identity("nano") == model_identity(str(weights))  # other weights in the package are another model
     big = tmp_path / "big.safetensors"
     with big.open("wb") as file:
         file.truncate(200 * 1024 * 1024)  # sparse

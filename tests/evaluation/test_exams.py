@@ -91,8 +91,8 @@ def test_the_test_split_is_taken_where_there_is_one(tmp_path: Path) -> None:
     [
         ({"images": [None]}, "missing"),
         ({"images": [{"bytes": None, "path": "x"}]}, "missing"),
-        ({"key": "{}"}, "validation error"),
-        ({"key": "not json"}, "validation error"),
+        ({"key": "{}"}, "expects: Field required"),
+        ({"key": "not json"}, "Invalid JSON"),
         ({"facts": "{"}, "Expecting"),
         ({"item_id": "dropout-present-0"}, "unique"),
     ],

@@ -11,12 +11,11 @@ import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from pathlib import Path
 from typing import Literal
 
 from chiasm.errors import InvalidInput, Unanswerable
 from chiasm.evaluation._question import Question, Reply
-from chiasm.models import Chat, Decoding, Prompt, ask, load_chat
+from chiasm.models import Chat, Decoding, Prompt, ask, load_chat, local_folder
 from chiasm.models import Reply as ChatReply
 
 Style = Literal["reasoned", "direct"]
@@ -168,13 +167,13 @@ class ChatModel:
 
 
 def model_identity(spec: str) -> str:
-    """Hash of a model folder's files, or the address itself for a server or hub id.
+    """Hash of the files of a model folder or of the embedded nano, or the address itself for a server or hub id.
 
     Files up to 64 MiB count whole; of larger ones the size and 64 blocks of 1 MiB spread evenly, so that 16 GB of weights
     take seconds. Two models that differ only between the blocks would be taken for one.
     """
-    folder = Path(spec)
-    if not folder.is_dir():
+    folder = None if spec.startswith(("http://", "https://")) else local_folder(spec)
+    if folder is None:
         return f"name {spec}"
     digest = hashlib.sha256()
     for path in sorted(p for p in folder.iterdir() if p.is_file() and p.suffix != ".md"):

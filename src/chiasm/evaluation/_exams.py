@@ -89,7 +89,7 @@ def _built(path: Path, split: str | None) -> Exam:
 def _told(error: Exception) -> str:
     """The rule that was broken; a record's own message begins with a line that says only how many were."""
     if isinstance(error, ValidationError):
-        return "; ".join(e["msg"] for e in error.errors())
+        return "; ".join(": ".join([*map(str, e["loc"]), e["msg"]]) for e in error.errors())
     return str(error).splitlines()[0]
 
 

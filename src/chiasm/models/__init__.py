@@ -26,6 +26,7 @@ from chiasm.models._environment import (
 from chiasm.models._load import (
     load_bundle,
     load_chat,
+    local_folder,
     merge_adapter,
 )
 from chiasm.models._messages import (
@@ -82,6 +83,7 @@ __all__ = [
     "grey_pixels",
     "load_bundle",
     "load_chat",
+    "local_folder",
     "merge_adapter",
     "picture",
     "prepare_torch",

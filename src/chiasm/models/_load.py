@@ -112,6 +112,16 @@ def require_template(processor: Any, place: str) -> None:
         raise InvalidInput(msg)
 
 
+def local_folder(spec: str | Path) -> Path | None:
+    """The folder of a model's files: the given one, or that of nano inside the package; None for a hub id.
+
+    Raises:
+        InvalidInput: Nothing of that name.
+    """
+    place, local = _place_of(spec)
+    return Path(place) if local else None
+
+
 def _place_of(spec: str | Path) -> tuple[str, bool]:
     """Folder or hub id, and whether it is a folder."""
     folder = Path(spec)

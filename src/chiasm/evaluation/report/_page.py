@@ -69,7 +69,7 @@ def render_report(evaluation: Evaluation) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"figure": _figure, "three": _three, "p": _p_value}
+    environment.filters |= {"figure": _figure, "three": _three, "p": _p_value, "words": _words}
     template = environment.get_template("report.html.jinja")
     return template.render(
         about=evaluation.about,
@@ -146,7 +146,7 @@ def _forests(outcome: Outcome) -> Iterator[Markup]:
             if all(r.value is None for r in rows) or (metric == "score" and task in classified):
                 continue
             lines = [Interval(r.model, r.value, r.lo, r.hi, r.note, r.model in outcome.models) for r in rows]
-            title = f"{task}{_field(fov_mm)}: {metric.replace('_', ' ')}"
+            title = f"{task}{_field(fov_mm)}: {_words(metric)}"
             chance = 0.5 if metric == "auc" else None
             plot = forest(lines, title=title, reference=chance)
             yield Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(plot, title)
@@ -274,6 +274,13 @@ def _prompts(outcome: Outcome) -> list[tuple[str, str, int]]:
     for item in outcome.exam.items:
         prompts.setdefault(item.task, []).append(item.question.prompt)
     return [(task, texts[0], len(set(texts))) for task, texts in prompts.items()]
+
+
+def _words(metric: str) -> str:
+    """A metric's name as read: "AUC", "F1[healthy]"."""
+    name, bracket, of_class = metric.partition("[")
+    shown = " ".join({"auc": "AUC", "f1": "F1", "ap": "AP", "ap50": "AP50"}.get(w, w) for w in name.split("_"))
+    return shown + bracket + of_class
 
 
 def _figure(row: Row | None) -> Markup:
