@@ -7,6 +7,7 @@ import math
 from typing import Any, Final
 
 from chiasm.cli._parser import add_command, positive
+from chiasm.errors import InvalidInput
 
 _DETAILS: Final = (
     "One of four questions:\n"
@@ -88,8 +89,8 @@ def run_power(args: argparse.Namespace) -> int:
 def _needed(args: argparse.Namespace, name: str) -> float:
     value: float | None = getattr(args, name)
     if value is None:
-        flag = "--" + name.replace("_", "-")
-        args.parser.error(f"{flag} is needed with this question, as it decides the answer")
+        msg = f"--{name.replace('_', '-')} is needed with this question, as it decides the answer"
+        raise InvalidInput(msg)
     return value
 
 
