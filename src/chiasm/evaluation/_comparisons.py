@@ -21,6 +21,7 @@ from chiasm.evaluation.statistics import (
     cases_for_paired_shares,
     detectable_paired_difference,
     difference,
+    finite_or_none,
     holm,
     mcnemar,
     mean_score,
@@ -72,55 +73,29 @@ class Pair:
     data: str
     fov_mm: float | None
     task: str
-    metric: str
-    difference: float | None
+    metric: str = ""
+    difference: float | None = None
     """A minus B."""
-    lo: float | None
-    hi: float | None
-    p_value: float | None
-    p_adjusted: float | None
+    lo: float | None = None
+    hi: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
     """Holm's, over all comparisons of this table."""
-    n: int
-    n_left_out: int
+    n: int = 0
+    n_left_out: int = 0
     """Items that one of the two left unscored."""
-    only_a: int
+    only_a: int = 0
     """Right by A alone."""
-    only_b: int
-    p_mcnemar: float | None
+    only_b: int = 0
+    p_mcnemar: float | None = None
     """Mid-p, items taken as independent."""
-    p_swap: float | None
+    p_swap: float | None = None
     """Swapping the two models' names patient by patient; keeps its level with several items a patient."""
-    n_needed: int | None
+    n_needed: int | None = None
     """Items to see the difference found here with 80 % power, if it is the true one: of right answers, or of AUCs."""
-    detectable: float | None
+    detectable: float | None = None
     """The smallest difference in right answers that these items show with 80 % power; None for AUCs, or where none would do."""
-    note: str
-
-    @classmethod
-    def blank(cls, a: str, b: str, data: str, fov_mm: float | None, task: str) -> Self:
-        """A pair without figures."""
-        return cls(
-            a=a,
-            b=b,
-            data=data,
-            fov_mm=fov_mm,
-            task=task,
-            metric="",
-            difference=None,
-            lo=None,
-            hi=None,
-            p_value=None,
-            p_adjusted=None,
-            n=0,
-            n_left_out=0,
-            only_a=0,
-            only_b=0,
-            p_mcnemar=None,
-            p_swap=None,
-            n_needed=None,
-            detectable=None,
-            note="",
-        )
+    note: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
@@ -154,9 +129,9 @@ def compare_all(
             raise InvalidInput(msg)
         for task, fov_mm, places in _cells(ours):
             both = ([ours[i] for i in places], [theirs[i] for i in places])
-            found.extend(_compare(Pair.blank(a, b, data, fov_mm, task), *both, rng))
+            found.extend(_compare(Pair(a=a, b=b, data=data, fov_mm=fov_mm, task=task), *both, rng))
     adjusted = holm([math.nan if p.p_value is None else p.p_value for p in found])
-    return [replace(p, p_adjusted=_plain(q)) for p, q in zip(found, adjusted, strict=True)]
+    return [replace(p, p_adjusted=finite_or_none(q)) for p, q in zip(found, adjusted, strict=True)]
 
 
 def win_tie_loss(pairs: Sequence[Pair], *, alpha: float = 0.05) -> list[dict[str, Any]]:
@@ -200,7 +175,13 @@ def _compare(base: Pair, ours: list[Answered], theirs: list[Answered], rng: np.r
     patients = [x.patient_id for x in mine]
     test = mcnemar([x.exact for x in mine], [y.exact for y in others])
     p_swap = swap_test([x.graded for x in mine], [y.graded for y in others], rng=rng, clusters=patients)
-    base = replace(base, only_a=test.only_a, only_b=test.only_b, p_mcnemar=_plain(test.p_mid), p_swap=_plain(p_swap))
+    base = replace(
+        base,
+        only_a=test.only_a,
+        only_b=test.only_b,
+        p_mcnemar=finite_or_none(test.p_mid),
+        p_swap=finite_or_none(p_swap),
+    )
     metric = "balanced_accuracy" if _one_set(mine) else "score"
     main = _filled(base, metric, difference(_main(mine, patients), _main(others, patients)))
     out = [replace(main, n_needed=_needed(base), detectable=_detectable(base))]
@@ -216,10 +197,10 @@ def _filled(base: Pair, metric: str, d: Difference) -> Pair:
     return replace(
         base,
         metric=metric,
-        difference=_plain(d.value),
-        lo=_plain(d.lo),
-        hi=_plain(d.hi),
-        p_value=_plain(d.p_value),
+        difference=finite_or_none(d.value),
+        lo=finite_or_none(d.lo),
+        hi=finite_or_none(d.hi),
+        p_value=finite_or_none(d.p_value),
         note=d.note,
     )
 
@@ -232,7 +213,7 @@ def _needed(base: Pair) -> int | None:
 
 def _detectable(base: Pair) -> float | None:
     discordant = (base.only_a + base.only_b) / base.n
-    return _plain(detectable_paired_difference(base.n, discordant=discordant)) if discordant > 0 else None
+    return finite_or_none(detectable_paired_difference(base.n, discordant=discordant)) if discordant > 0 else None
 
 
 def _needed_for_auc(a: float, b: float, correlation: float, positive_share: float) -> int | None:
@@ -257,7 +238,3 @@ def _main(answered: Sequence[Answered], patients: list[str]) -> Estimate:
 def _auc(answered: Sequence[Answered], patients: list[str]) -> Estimate:
     positive = [x.truth == x.classes[1] for x in answered]
     return auc(positive, [x.positive for x in answered], clusters=patients)
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

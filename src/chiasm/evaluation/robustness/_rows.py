@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from chiasm.evaluation._marking import Marked
-from chiasm.evaluation.statistics import difference, mean_score, proportion
+from chiasm.evaluation.statistics import difference, finite_or_none, mean_score, proportion
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,11 +50,11 @@ def score_row(
         test=test,
         level=level,
         metric="score",
-        before=_plain(old.value),
-        after=_plain(new.value),
-        difference=_plain(d.value),
-        lo=_plain(d.lo),
-        hi=_plain(d.hi),
+        before=finite_or_none(old.value),
+        after=finite_or_none(new.value),
+        difference=finite_or_none(d.value),
+        lo=finite_or_none(d.lo),
+        hi=finite_or_none(d.hi),
         n=len(before),
         n_unscored=lost,
     )
@@ -73,14 +72,10 @@ def share_row(
         level=level,
         metric=metric,
         before=None,
-        after=_plain(share.value),
+        after=finite_or_none(share.value),
         difference=None,
-        lo=_plain(share.lo),
-        hi=_plain(share.hi),
+        lo=finite_or_none(share.lo),
+        hi=finite_or_none(share.hi),
         n=share.n,
         n_unscored=share.n_unscored,
     )
-
-
-def _plain(value: float) -> float | None:
-    return value if math.isfinite(value) else None

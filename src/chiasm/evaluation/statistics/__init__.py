@@ -10,6 +10,7 @@ from chiasm.evaluation.statistics._estimate import (
     cluster_index,
     combine,
     difference,
+    finite_or_none,
     undefined,
 )
 from chiasm.evaluation.statistics._means import jeffreys, mean_quantity, mean_score, proportion, wilson
@@ -39,6 +40,7 @@ __all__ = [
     "combine",
     "detectable_paired_difference",
     "difference",
+    "finite_or_none",
     "holm",
     "jackknife",
     "jeffreys",

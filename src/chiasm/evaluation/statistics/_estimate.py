@@ -125,6 +125,11 @@ def cluster_index(clusters: Clusters | None, n: int) -> NDArray[np.intp]:
     return np.asarray([seen.setdefault(c, len(seen)) for c in clusters], dtype=np.intp)
 
 
+def finite_or_none(value: float) -> float | None:
+    """For JSON, which has no NaN."""
+    return value if math.isfinite(value) else None
+
+
 def undefined(note: str, clusters: NDArray[np.intp], *, n: int = 0) -> Estimate:
     """An estimate without a value, and why. N is len(clusters)."""
     return Estimate(
