@@ -18,6 +18,7 @@ from chiasm.worlds.octa.imaging import (
     render_capsules,
     sample_imaging,
 )
+from chiasm.worlds.octa.imaging._image import develop
 
 
 def draw(seed=0, profile="rtvue-xr-3mm", **changes) -> ImagingParams:
@@ -106,6 +107,21 @@ def test_more_speckle_is_noisier(eye):
 def test_avascular_zone_is_dark(eye):
     pixels = image(eye, draw()).pixels.astype(float)
     assert pixels[140:165, 140:165].mean() < 0.4 * pixels[:60].mean()
+
+
+def test_the_noise_floor_falls_towards_the_foveola(eye):
+    def steps(floor_pit: float) -> list[float]:
+        noisy = develop(eye, draw(floor_pit=floor_pit)).noisy
+        return [float(np.std(noisy[at])) for at in (np.s_[145:159, 145:159], np.s_[:40, :40])]
+
+    (core, away), (low_core, low_away) = steps(1.0), steps(0.2)
+    assert low_core < 0.4 * core
+    assert low_away == pytest.approx(away, rel=0.02)
+
+
+def test_wandering_streaks_leave_the_course_of_the_vessels(eye):
+    steady, wandering = (image(eye, draw(wander=w)).signal for w in (0.0, 1.0))
+    assert not np.array_equal(steady, wandering)
 
 
 def test_slow_blood_is_dimmer_and_stopped_blood_unseen():

@@ -6,7 +6,7 @@
 4. decorrelate: unresolved capillaries (`_streaks`) and tissue add to the strength, speckle multiplies it, and
    1 - exp(-strength) saturates: wide vessels are bright and even, capillaries grainy.
 5. light: illumination, vignette, shadow.
-6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains.
+6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains; peaks kept.
 7. process: the device's transfer of each scale of detail (`_transfer`).
 8. move: the raster breaks where the eye moved (`_artefacts`); last, so that a mask holds all that moved.
 9. export: black point, white point, contrast and grey curves, grey levels, 8 bits.
@@ -36,7 +36,16 @@ from chiasm.worlds.octa.imaging._artefacts import (
 )
 from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._flow import Flow, beads, modulate, project
-from chiasm.worlds.octa.imaging._noise import Field, Raster, Stream, blur, generator, line_phases, smooth_field
+from chiasm.worlds.octa.imaging._noise import (
+    Field,
+    Raster,
+    Stream,
+    blur,
+    generator,
+    keep_peaks,
+    line_phases,
+    smooth_field,
+)
 from chiasm.worlds.octa.imaging._params import ImagingParams
 from chiasm.worlds.octa.imaging._streaks import streaks
 from chiasm.worlds.octa.imaging._transfer import apply_detail, apply_grey
@@ -115,7 +124,8 @@ def develop(eye: Eye, params: ImagingParams, flow: Flow | None = None) -> Develo
     signal = decorrelate(spread(strength, params, effects), flow, eye, params)
     signal = light(signal, params, effects)
     truths = (*effects.truths, *projected, *decentration_truths(eye, params))
-    return Developed(add_noise(signal, params), signal, truths)
+    noisy = add_noise(signal, pit(eye, params, params.floor_pit), params)
+    return Developed(keep_peaks(noisy, params.peak_share), signal, truths)
 
 
 def finish(developed: Developed, params: ImagingParams, exposure: Exposure | None = None) -> Imaged:
@@ -142,7 +152,7 @@ def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) ->
     reach = _PERFUSION_UM / params.pixel_um
     nearby = blur(strength, reach, reach)
     perfused = np.float32(params.texture_gain) * nearby / (nearby + np.float32(0.15))
-    thickness = slab_thickness(eye, params)
+    thickness = pit(eye, params, params.pit_floor)
     unresolved = perfused * thickness * _texture(flow.bed, params)
     tissue = np.float32(params.tissue_level) * thickness
     whole = (strength + unresolved + tissue) * _speckle(params)
@@ -161,12 +171,12 @@ def _speckle(params: ImagingParams) -> Field:
     return _log_normal(born.noise(generator(params.noise_seed, Stream.SPECKLE)), params.speckle_sd, born.variance())
 
 
-def slab_thickness(eye: Eye, params: ImagingParams) -> Field:
-    """Relative amount of tissue in the slab: `pit_floor` at the foveola, 1 far away (size, size)."""
+def pit(eye: Eye, params: ImagingParams, floor: float) -> Field:
+    """The foveal pit, where the slab is thin: `floor` at the foveola, 1 far away (size, size)."""
     centre = (np.arange(params.size_px, dtype=np.float32) + np.float32(0.5)) * np.float32(params.pixel_um)
     width = params.pit_scale * eye.faz_radius_um
     row, col = (np.exp(-0.5 * ((centre - f) / width) ** 2) for f in eye.fovea_um)
-    return np.asarray(1 - (1 - params.pit_floor) * row[:, None] * col[None], dtype=np.float32)
+    return np.asarray(1 - (1 - floor) * row[:, None] * col[None], dtype=np.float32)
 
 
 def raster(params: ImagingParams) -> Raster:
@@ -174,7 +184,7 @@ def raster(params: ImagingParams) -> Raster:
     size, seed = params.size_px, params.noise_seed
     rows = line_phases(generator(seed, Stream.ROW_DRIFT), size, params.row_drift, params.drift_px)
     cols = line_phases(generator(seed, Stream.COL_DRIFT), size, params.col_drift, params.drift_px)
-    return Raster(params.grain_px, rows[:, None], cols[None])
+    return Raster(params.grain_px, rows[:, None], cols[None], params.noise_skew)
 
 
 def light(signal: Field, params: ImagingParams, effects: SignalEffects) -> Field:
@@ -196,11 +206,11 @@ def _illumination(params: ImagingParams) -> Field:
     return np.asarray(factor, dtype=np.float32)
 
 
-def add_noise(signal: Field, params: ImagingParams) -> Field:
-    """Noise in proportion to the signal, a noise floor beside it, gains from line to line."""
+def add_noise(signal: Field, thickness: Field, params: ImagingParams) -> Field:
+    """Noise in proportion to the signal, beside it a noise floor by the slab's thickness, gains from line to line."""
     noise = _noise(params)
     out = signal * noise.shot
-    out += noise.floor
+    out += noise.floor * thickness
     out *= noise.gain
     return out
 

@@ -57,12 +57,14 @@ class Raster(NamedTuple):
     """(size, 1) position of each row between two scan lines, in [0, 1)."""
     col_phase: Field
     """(1, size) the same of columns."""
+    skew: float = 0.0
+    """Log-sd of noise as it is born; 0 is Gaussian."""
 
     def noise(self, rng: np.random.Generator) -> Field:
         """(size, size) noise of mean zero and, on scan lines, unit variance."""
         size = len(self.row_phase)
         white = rng.standard_normal((size + 1, size + 1), dtype=np.float32)
-        born = blur_unit(white, self.grain_px)
+        born = blur_unit(skewed(white, self.skew), self.grain_px)
         rows = born[:-1] + self.row_phase * (born[1:] - born[:-1])
         return np.asarray(rows[:, :-1] + self.col_phase * (rows[:, 1:] - rows[:, :-1]), dtype=np.float32)
 
@@ -72,6 +74,18 @@ class Raster(NamedTuple):
         near = float((kernel[1:] * kernel[:-1]).sum() / (kernel**2).sum())
         rows, cols = (1 - 2 * p * (1 - p) * np.float32(1 - near) for p in (self.row_phase, self.col_phase))
         return np.asarray(rows * cols, dtype=np.float32)
+
+
+def skewed(white: Field, skew: float) -> Field:
+    """White noise as log-normal noise of that log-sd, with mean zero and unit variance again.
+
+    Speckle is bright and sparse before it is blurred: peaks come out round and isolated, troughs wide, as no curve applied
+    after the blur makes them.
+    """
+    if skew == 0:
+        return white
+    mean, power = np.exp(skew**2 / 2), np.exp(skew**2)
+    return np.asarray((np.exp(np.float32(skew) * white) - np.float32(mean)) / np.float32(mean * np.sqrt(power - 1)))
 
 
 def line_phases(rng: np.random.Generator, size_px: int, drift_px: float, change_px: float) -> Field:
@@ -147,6 +161,21 @@ def _spread(knots: Field, first: NDArray[np.int64], weights: Field, out: Field) 
             w, source = weights[i, t], columns[first[i] + t]
             for j in range(n):
                 row[j] += w * source[j]
+
+
+@numba.njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def keep_peaks(image: Field, share: float) -> Field:
+    """`image` with that share of the brightest of each pixel and its four neighbours: a maximum projection keeps peaks."""
+    out = np.empty_like(image)
+    n, m = image.shape
+    part = np.float32(share)
+    for i in range(n):
+        above, here, below = image[max(i - 1, 0)], image[i], image[min(i + 1, n - 1)]
+        for j in range(m):
+            own = here[j]
+            near = max(max(above[j], below[j]), max(here[max(j - 1, 0)], here[min(j + 1, m - 1)]))
+            out[i, j] = own + part * (max(own, near) - own)
+    return out
 
 
 @lru_cache(maxsize=64)

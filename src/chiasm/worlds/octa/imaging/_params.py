@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._transfer import Transfer
 
-IMAGING_SCHEMA_VERSION = 2
+IMAGING_SCHEMA_VERSION = 3
 
 Slab = Literal["inner", "svc", "dvc", "vri"]
 """inner: ILM to OPL; svc: superficial; dvc: intermediate and deep; vri: vitreoretinal interface."""
@@ -54,7 +54,7 @@ class ImagingParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     profile: str
     """Name of the device profile the numbers were drawn from."""
     fov_mm: Annotated[float, Field(ge=1, le=20)]
@@ -87,6 +87,8 @@ class ImagingParams(BaseModel):
     texture_sd: Annotated[float, number(0, 2, "1", "log-sd of that texture: how far its streaks stand out")]
     texture_um: Annotated[float, number(2, 60, "um", "half-width of its streaks (Gaussian sd)")]
     streak_um: Annotated[float, number(5, 200, "um", "half-length of its streaks")]
+    wander: Annotated[float, number(0, 2, "1", "random part of the streaks' direction over that of the eye's vessels")]
+    wander_um: Annotated[float, number(30, 1000, "um", "correlation length of that random part")]
     psf_um: Annotated[float, number(1, 60, "um", "standard deviation of the lateral point spread")]
     anisotropy: Annotated[float, number(0.6, 1.7, "1", "point spread along rows (fast axis) over that along columns")]
     illumination_sd: Annotated[float, number(0, 1, "1", "log-sd of the slow change of signal over the field")]
@@ -98,13 +100,18 @@ class ImagingParams(BaseModel):
         float, number(0, 1, "1", "log-sd of noise without correlation between pixels, after resampling")
     ]
     floor_level: Annotated[float, number(0, 0.5, "1", "mean of the additive noise floor")]
+    floor_pit: Annotated[float, number(0, 1, "1", "noise floor at the foveola as a share of that elsewhere")]
     floor_sd: Annotated[float, number(0, 2, "1", "log-sd of the noise floor")]
     grain_px: Annotated[float, number(0, 3, "px", "Gaussian sd of the correlation of noise (raster and resampling)")]
+    noise_skew: Annotated[float, number(0, 1.2, "1", "log-sd of noise as it is born, before raster and resampling blur it")]
     row_drift: Annotated[float, number(0, 3, "px", "sd of slow drift between raster lines and rows of the image")]
     col_drift: Annotated[float, number(0, 3, "px", "the same between crossed scan lines and columns")]
     drift_px: Annotated[float, number(1, 60, "px", "lines over which that drift changes")]
     row_sd: Annotated[float, number(0, 0.5, "1", "log-sd of gain from row to row")]
     col_sd: Annotated[float, number(0, 0.5, "1", "log-sd of gain from column to column (crossed scans)")]
+    peak_share: Annotated[
+        float, number(0, 0.5, "1", "share of the brightest of a pixel and its four neighbours in what is recorded")
+    ]
     gamma: Annotated[float, number(0.3, 3, "1", "exponent of the contrast curve")]
     black_share: Annotated[float, number(0, 0.2, "1", "share of pixels that the export sends to black")]
     saturated_share: Annotated[float, number(0, 0.1, "1", "share of pixels that the export saturates")]

@@ -21,11 +21,6 @@ _CELL_UM = 100.0
 """Cell of the grid on which the vessels' directions are averaged [um]."""
 _SMOOTH_CELLS = 1.8
 """sd over which directions are averaged [cells]: real streaks stay parallel over 0.2 to 0.3 mm."""
-_WANDER_UM = 300.0
-"""Correlation length of the random part of the direction [um]."""
-_ORIENTATION_NOISE = 0.2
-"""sd of the random part of the direction's double-angle vector, beside a coherent field of length one."""
-
 _STRIDE_PX = 3
 """Step of the second smearing [px]; the first has filled the gaps."""
 
@@ -33,7 +28,7 @@ _STRIDE_PX = 3
 def streaks(bed: VesselGraph, params: ImagingParams) -> Field:
     """A field of unit variance, elongated along the vessels: (size, size) float32.
 
-    Uses `texture_um` (width) and `streak_um` (length), and the streams TEXTURE and DIRECTION.
+    Uses `texture_um` (width), `streak_um` (length), `wander` and `wander_um` (direction), and the streams TEXTURE and DIRECTION.
 
     Args:
         bed: The vessels whose course the streaks take.
@@ -74,7 +69,10 @@ def cell_directions(graph: VesselGraph) -> NDArray[np.float32]:
 
 
 def _angles(cells: NDArray[np.float32], params: ImagingParams) -> Field:
-    """(size, size) direction of streaks [rad], from +col towards +row, with a random wander."""
+    """(size, size) direction of streaks [rad], from +col towards +row, with a random wander.
+
+    `wander` is the sd of the random part of the double-angle vector, beside a coherent field of length one.
+    """
     at = np.clip((np.arange(params.size_px) + 0.5) * len(cells) / params.size_px - 0.5, 0, len(cells) - 1)
     first = np.minimum(at.astype(np.int64), len(cells) - 2)
     share = (at - first).astype(np.float32)
@@ -82,9 +80,9 @@ def _angles(cells: NDArray[np.float32], params: ImagingParams) -> Field:
     rng = generator(params.noise_seed, Stream.DIRECTION)
     parts = []
     for k in range(2):
-        wander = smooth_field(rng, params.size_px, _WANDER_UM / params.pixel_um)
+        wander = smooth_field(rng, params.size_px, params.wander_um / params.pixel_um)
         mean = spread_knots(np.ascontiguousarray(cells[..., k]), first, weights)
-        parts.append(mean + np.float32(_ORIENTATION_NOISE) * wander)
+        parts.append(mean + np.float32(params.wander) * wander)
     return np.asarray(0.5 * np.arctan2(parts[1], parts[0]), dtype=np.float32)
 
 
