@@ -103,7 +103,9 @@ class ImagingParams(BaseModel):
     floor_pit: Annotated[float, number(0, 1, "1", "noise floor at the foveola as a share of that elsewhere")]
     floor_sd: Annotated[float, number(0, 2, "1", "log-sd of the noise floor")]
     grain_px: Annotated[float, number(0, 3, "px", "Gaussian sd of the correlation of noise (raster and resampling)")]
-    noise_skew: Annotated[float, number(0, 1.2, "1", "log-sd of noise as it is born, before raster and resampling blur it")]
+    noise_skew: Annotated[
+        float, number(0, 1.2, "1", "log-sd of noise as it is born, before raster and resampling blur it")
+    ]
     row_drift: Annotated[float, number(0, 3, "px", "sd of slow drift between raster lines and rows of the image")]
     col_drift: Annotated[float, number(0, 3, "px", "the same between crossed scan lines and columns")]
     drift_px: Annotated[float, number(1, 60, "px", "lines over which that drift changes")]
