@@ -7,7 +7,9 @@ import pytest
 from numpy.typing import NDArray
 
 from chiasm.errors import Unanswerable
-from chiasm.evaluation import Question, Reply, answer_image, draw_answer
+from chiasm.evaluation import ChatModel, Question, Reply, answer_image, draw_answer
+from chiasm.models import GREEDY, Decoding, Prompt
+from chiasm.models import Reply as ChatReply
 from chiasm.worlds.octa import OctaWorld
 
 NOISE = np.random.default_rng(0).integers(0, 255, (64, 64), dtype=np.uint8)
@@ -52,9 +54,32 @@ def test_an_octa_image_gets_stage_findings_and_picture(eye: NDArray[np.uint8]) -
     assert answer.stage == "late-npdr"
     assert {c.subject for c in answer.findings} == {"capillary dropout"}
     assert answer.probabilities == {"healthy": 0.1}
+    assert answer.doubt == ""
     assert draw_answer(answer).dtype == np.uint8
 
 
 def test_a_silent_model_is_an_error_with_its_cause(eye: NDArray[np.uint8]) -> None:
     with pytest.raises(Unanswerable, match="reader gave no answer: server down"):
         answer_image(Reader(None), eye)
+
+
+class Chatting:
+    """A chat that writes "late NPDR" and, asked directly, holds a healthy eye for likeliest."""
+
+    name = "chatting"
+
+    def reply(self, prompts: Sequence[Prompt], decoding: Decoding = GREEDY) -> list[ChatReply]:
+        return [ChatReply(text=STAGE, tokens=(), logprobs=(), finished=True) for _ in prompts]
+
+    def choice_scores(
+        self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]], *, closing: str = ""
+    ) -> list[NDArray[np.float64]]:
+        return [np.array([0.6, 0.2, 0.1, 0.1]) for _ in prompts]
+
+
+def test_the_direct_answer_counts_and_words_that_differ_are_told(eye: NDArray[np.uint8]) -> None:
+    answer = answer_image(ChatModel(Chatting(), identity="x"), eye, 3.0)  # type: ignore[arg-type]
+    assert (answer.stage, answer.told) == ("healthy", "late-npdr")
+    assert answer.probabilities["healthy"] == 0.6
+    assert "do not trust the words" in answer.doubt
+    assert answer.to_json()["stage_in_words"] == "late-npdr"

@@ -205,7 +205,7 @@ def run_answer(args: argparse.Namespace) -> int:
     print(f"\nstage: {answer.stage or ('none named' if answer.judged else 'cannot be judged')}")
     for stage, share in answer.probabilities.items():
         print(f"  {stage:12} {share:.3f}")
-    for note in loaded.notes:
+    for note in (*loaded.notes, *filter(None, (answer.doubt,))):
         print(f"note: {note}")
     print(f"picture: {picture}\nA research model, not a medical device.")
     return 0

@@ -84,6 +84,12 @@ class ChatModel:
             one_by_one=remote,
         )
 
+    def directly(self) -> ChatModel | None:
+        """The same model, asked without reasoning; None where it scores no given answers."""
+        if not self._scores:
+            return None
+        return ChatModel(self._chat, identity=self._identity, style="direct", max_tokens=self._decoding.max_tokens)
+
     @property
     def name(self) -> str:
         """Name of the model, and its style where it is not the usual."""

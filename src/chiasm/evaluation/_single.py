@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from chiasm.case import Laterality, View
 from chiasm.errors import Unanswerable
+from chiasm.evaluation._chat_model import ChatModel
 from chiasm.evaluation._model import Model
 from chiasm.evaluation._question import Picture, Question
 from chiasm.evaluation._real import STAGES, stage_key, stage_prompt
@@ -37,9 +38,11 @@ class ImageAnswer:
         pixels: (H, W) uint8, what the model saw.
         reply: Its whole text; of a picture that is not like en face OCTA, why it was not asked.
         reasoning: The part inside the think tags.
-        stage: The stage it names; None where it names none, or says that the image cannot be judged.
+        stage: Its answer, asked directly where the model can be; None where it names none, or says that it cannot be judged.
+        told: The stage in which its words end; None likewise.
         judged: False where it says that the image cannot be judged, or is not asked: the picture is not like en face OCTA.
-        probabilities: Of each stage as the answer after its own reasoning; empty where the model gives none.
+        probabilities: Of each stage as the answer, asked directly where the model can be, otherwise after its own reasoning;
+            empty where the model gives none.
         findings: What its text claims, read back.
     """
 
@@ -47,14 +50,23 @@ class ImageAnswer:
     reply: str
     reasoning: str
     stage: str | None
+    told: str | None
     judged: bool
     probabilities: dict[str, float]
     findings: tuple[Claim, ...]
+
+    @property
+    def doubt(self) -> str:
+        """What to say where answer and words differ; empty where they agree."""
+        if not self.judged or self.stage == self.told:
+            return ""
+        return f"Its words end at {self.told or 'no stage'}, its direct answer is {self.stage}: do not trust the words."
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the pixels, as plain JSON."""
         return {
             "stage": self.stage,
+            "stage_in_words": self.told,
             "judged": self.judged,
             "probabilities": self.probabilities,
             "reasoning": self.reasoning,
@@ -68,7 +80,8 @@ def answer_image(
 ) -> ImageAnswer:
     """Ask a model for the stage of a picture, unless its statistics are not those of en face OCTA (`measure.familiarity`).
 
-    Asked whether a picture is OCTA, a small model is wrong too often (docs/log.md).
+    Asked whether a picture is OCTA, a small model is wrong too often, and its words are less to be trusted than its direct
+    answer: what is absent has few wordings and what is present many, so the likeliest words tend to deny (docs/log.md).
 
     Args:
         model: See `load_model`.
@@ -86,6 +99,7 @@ def answer_image(
             reply=str(like),
             reasoning=f"The picture is {like}.",
             stage=None,
+            told=None,
             judged=False,
             probabilities={},
             findings=(),
@@ -101,13 +115,20 @@ def answer_image(
     )
     text, probabilities = _asked(model, view)
     parsed = parse_answer(text, stage_key()).tolerant.answer
+    told = stage = getattr(parsed, "value", None)
+    direct = model.directly() if isinstance(model, ChatModel) else None
+    judged = getattr(parsed, "kind", "") != "unjudged"
+    if direct is not None and judged:
+        _, probabilities = _asked(direct, view)
+        stage = max(probabilities, key=lambda name: probabilities[name])
     reasoning = reasoning_of(text)
     return ImageAnswer(
         pixels=pixels,
         reply=text,
         reasoning=reasoning,
-        stage=getattr(parsed, "value", None),
-        judged=getattr(parsed, "kind", "") != "unjudged",
+        stage=stage,
+        told=told,
+        judged=judged,
         probabilities=probabilities,
         findings=claims(reasoning, laterality.value).claims,
     )
@@ -178,7 +199,7 @@ def _write(draw: ImageDraw.ImageDraw, answer: ImageAnswer, corner: tuple[int, in
         draw.text((x + 420, y), f"{share:.0%}", fill=(200, 200, 200), font=ImageFont.load_default(15))
         y += 24
     y += 16
-    for line in textwrap.wrap(answer.reasoning, 64):
+    for line in (*textwrap.wrap(answer.reasoning, 64), "", *textwrap.wrap(answer.doubt, 64)):
         draw.text((x, y), line, fill=(230, 230, 230), font=ImageFont.load_default(15))
         y += 21
     draw.text(
