@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from chiasm.case import Laterality
 from chiasm.evaluation import answer_image, draw_answer, load_exam, load_model
 
 COLUMNS = 2
@@ -35,7 +36,7 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     tiles, texts = [], []
     for number, item in enumerate(chosen):
-        answer = answer_image(model, item.question.pictures[0].array(), item.fov_mm)
+        answer = answer_image(model, item.question.pictures[0].array(), item.fov_mm, Laterality(item.laterality))
         tile = Image.fromarray(draw_answer(answer, item.fov_mm))
         label = f"{number + 1}: {item.truth}, {item.fov_mm:g} mm, {item.item_id}"
         ImageDraw.Draw(tile).text((8, 8), label, fill=(255, 255, 0), font=ImageFont.load_default(20))
