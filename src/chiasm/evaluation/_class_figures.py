@@ -35,10 +35,8 @@ def class_figures(
         brief: Only balanced accuracy and AUC.
         resample: Whether to add the figures of probabilities, most of which need a bootstrap.
     """
-    names = tuple(dict.fromkeys(name for m in marked for name in m.item.classes))
-    answers = ClassAnswers(
-        [m.item.truth for m in marked], [m.tolerant.answer for m in marked], classes=names, clusters=patients
-    )
+    answers = class_answers(marked, patients)
+    names = answers.classes
     yield "balanced_accuracy", answers.balanced_accuracy()
     known = any(m.probabilities is not None for m in marked)
     if known and len(names) == 2:
@@ -54,6 +52,14 @@ def class_figures(
         yield "quadratic_kappa", _kappa(marked, names, patients)
     if known and resample:
         yield from _probability_figures(marked, names, patients, rng)
+
+
+def class_answers(marked: Sequence[Marked], patients: Sequence[str]) -> ClassAnswers:
+    """The tolerant answers as a classification."""
+    names = tuple(dict.fromkeys(name for m in marked for name in m.item.classes))
+    return ClassAnswers(
+        [m.item.truth for m in marked], [m.tolerant.answer for m in marked], classes=names, clusters=list(patients)
+    )
 
 
 def positive_score(m: Marked, name: str) -> float:

@@ -19,7 +19,6 @@ from chiasm.evaluation._class_figures import FEWEST, class_figures
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation.metrics import (
     AREA_STEP,
-    ClassAnswers,
     ImageBoxes,
     area_of_boxes,
     average_precision_estimate,
@@ -128,14 +127,6 @@ def figures_of_cell(cell: Cell, rng: np.random.Generator, *, resample: bool = Tr
 def main_metric(marked: Sequence[Marked]) -> str:
     """The metric by which models are compared: balanced accuracy for classes, else the graded score."""
     return "balanced_accuracy" if _same_classes(marked) else "score"
-
-
-def class_answers(marked: Sequence[Marked], patients: Sequence[str]) -> ClassAnswers:
-    """The tolerant answers as a classification."""
-    names = tuple(dict.fromkeys(name for m in marked for name in m.item.classes))
-    return ClassAnswers(
-        [m.item.truth for m in marked], [m.tolerant.answer for m in marked], classes=names, clusters=list(patients)
-    )
 
 
 def to_row(model: str, data: str, cell: Cell, metric: str, estimate: Estimate, completeness: float) -> Row:

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
-from chiasm.evaluation._class_figures import auc_of
-from chiasm.evaluation._figures import Cell, cells, class_answers
+from chiasm.evaluation._class_figures import auc_of, class_answers
+from chiasm.evaluation._figures import Cell, cells
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation._pixels import LOW_FLOW
 from chiasm.evaluation.metrics import ClassAnswers

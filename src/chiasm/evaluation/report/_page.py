@@ -17,9 +17,9 @@ from markupsafe import Markup
 from PIL import Image
 
 from chiasm.evaluation._claims import ChainRow
-from chiasm.evaluation._class_figures import confidence
+from chiasm.evaluation._class_figures import class_answers, confidence
 from chiasm.evaluation._comparisons import win_tie_loss
-from chiasm.evaluation._figures import Cell, Row, cells, class_answers, main_metric
+from chiasm.evaluation._figures import Cell, Row, cells, main_metric
 from chiasm.evaluation._marking import Marked
 from chiasm.evaluation._question import Overlay, Picture
 from chiasm.evaluation.metrics import reliability, risk_coverage
