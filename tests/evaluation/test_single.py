@@ -81,5 +81,6 @@ def test_the_direct_answer_counts_and_words_that_differ_are_told(eye: NDArray[np
     answer = answer_image(ChatModel(Chatting(), identity="x"), eye, 3.0)  # type: ignore[arg-type]
     assert (answer.stage, answer.told) == ("healthy", "late-npdr")
     assert answer.probabilities["healthy"] == 0.6
+    assert answer.any_retinopathy == pytest.approx(0.4)
     assert "do not trust the words" in answer.doubt
     assert answer.to_json()["stage_in_words"] == "late-npdr"

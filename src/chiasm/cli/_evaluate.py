@@ -205,6 +205,8 @@ def run_answer(args: argparse.Namespace) -> int:
     print(f"\nstage: {answer.stage or ('none named' if answer.judged else 'cannot be judged')}")
     for stage, share in answer.probabilities.items():
         print(f"  {stage:12} {share:.3f}")
+    if answer.any_retinopathy is not None:
+        print(f"any stage but healthy: {answer.any_retinopathy:.3f}")
     unnamed = "which eye is unknown: with --eye OD or OS the question names it, as those that nano was trained on do"
     for note in (*loaded.notes, *filter(None, (answer.doubt, unnamed if args.eye == "unknown" else ""))):
         print(f"note: {note}")

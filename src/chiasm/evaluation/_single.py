@@ -17,7 +17,7 @@ from chiasm.evaluation._chat_model import ChatModel
 from chiasm.evaluation._model import Model
 from chiasm.evaluation._question import Picture, Question
 from chiasm.evaluation._real import STAGES, stage_key, stage_prompt
-from chiasm.measure import familiarity, measure_image
+from chiasm.measure import Stage, familiarity, measure_image
 from chiasm.questions import parse_answer, reasoning_of
 from chiasm.questions.reading import Claim, claims
 
@@ -62,6 +62,12 @@ class ImageAnswer:
             return ""
         return f"Its words end at {self.told or 'no stage'}, its direct answer is {self.stage}: do not trust the words."
 
+    @property
+    def any_retinopathy(self) -> float | None:
+        """Probability of any stage but healthy: it can pass one half where healthy is the likeliest; None where none is known."""
+        healthy = self.probabilities.get(Stage.HEALTHY.value)
+        return None if healthy is None else 1 - healthy / sum(self.probabilities.values())
+
     def to_json(self) -> dict[str, Any]:
         """Everything but the pixels, as plain JSON."""
         return {
@@ -69,6 +75,7 @@ class ImageAnswer:
             "stage_in_words": self.told,
             "judged": self.judged,
             "probabilities": self.probabilities,
+            "any_retinopathy": self.any_retinopathy,
             "reasoning": self.reasoning,
             "findings": [{"subject": c.subject, "attribute": c.attribute, "value": c.value} for c in self.findings],
             "reply": self.reply,
