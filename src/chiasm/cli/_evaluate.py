@@ -124,7 +124,7 @@ def _add_answer(commands: Any) -> None:
         summary="Let a model look at one image: reasoning, stage, probabilities, and a picture of what it says it sees.",
         details="A picture whose statistics are not those of en face OCTA is not judged.\n"
         "A research model, not a medical device.\n\nExamples:\n"
-        "  chiasm answer eye.png --fov-mm 3\n"
+        "  chiasm answer eye.png --fov-mm 3 --eye OD\n"
         "  chiasm answer eye.png --fov-mm 3 --model out/model --json",
     )
     parser.add_argument("image", metavar="IMAGE", help="an image file: PNG, JPEG, BMP, TIFF or WEBP")
