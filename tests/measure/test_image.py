@@ -20,8 +20,10 @@ from chiasm.measure import (
     line_strength,
     measure_image,
     measure_masks,
+    nonperfused_share,
     segment_faz,
 )
+from chiasm.measure._faz import _filled
 
 
 def picture(faz_mm: float = 0.3, seed: int = 0, size_px: int = 304, fov_mm: float = 3.0) -> NDArray[np.uint8]:
@@ -118,6 +120,23 @@ def test_noise_without_a_fovea_lacks_faz_measures_or_finds_none_large() -> None:
     noise = np.random.default_rng(1).integers(0, 255, (304, 304), dtype=np.uint8)
     found = measure_image(noise, 3.0).biomarkers
     assert not found.has("faz_area") or found.value("faz_area") < 0.15
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 1.0])
+def test_holes_are_filled_as_scipy_fills_them(share: float) -> None:
+    region = np.random.default_rng(2).random((60, 71)) < share
+    assert np.array_equal(_filled(region), ndimage.binary_fill_holes(region))
+
+
+def test_the_nonperfused_share_alone_is_that_of_the_whole_measurement() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (304, 304), dtype=np.uint8)  # no FAZ to leave out
+    lost = picture(0.45)
+    lost[40:120, 40:120] = 10  # vessels are gone
+    shares = [measure_image(p, 3.0).biomarkers.value("nonperfusion_fraction") for p in (lost, noise)]
+    assert [nonperfused_share(p, 3.0) for p in (lost, noise)] == shares
+    assert shares[0] > 0.03
+    with pytest.raises(InvalidInput):
+        nonperfused_share(np.zeros((304, 304), dtype=np.uint8), -3.0)
 
 
 def test_field_without_vessels_gives_zero_density_and_reasons() -> None:

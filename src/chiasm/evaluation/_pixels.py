@@ -17,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from chiasm.case import Laterality
 from chiasm.errors import InvalidInput
 from chiasm.evaluation._cache import AnswerCache
 from chiasm.evaluation._class_figures import FEWEST
 from chiasm.evaluation._controls import answer_for_class
 from chiasm.evaluation._question import ExamItem, Picture, Reply
-from chiasm.measure import StageEvidence, measure_image, stage
+from chiasm.measure import StageEvidence, nonperfused_share, stage
 
 LOW_FLOW = "low-flow pixels"
 CARRIED = "low-flow pixels, threshold of the other field"
@@ -157,12 +156,9 @@ def biomarker_replies(items: Sequence[ExamItem], cache: AnswerCache | None = Non
 
 def _by_rule(picture: Picture, fov_mm: float) -> Reply:
     try:
-        measured = measure_image(picture.array(), fov_mm, Laterality.UNKNOWN).biomarkers
+        share = min(nonperfused_share(picture.array(), fov_mm), 1.0)
     except InvalidInput as error:
         return Reply(None, problem=f"not measurable: {error}")
-    if not measured.has("nonperfusion_fraction"):
-        return Reply(None, problem="the non-perfused share could not be measured")
-    share = min(max(measured.value("nonperfusion_fraction"), 0.0), 1.0)
     found = stage(StageEvidence(nonperfusion_fraction=share)).stage.value
     return Reply(f"<answer>{found}</answer>", {"share": share})
 

@@ -5,7 +5,7 @@ from chiasm.measure._definitions import DEFINITIONS, IMAGE_LIMITS, Definition, d
 from chiasm.measure._draw import draw_measurement
 from chiasm.measure._familiar import Familiarity, familiarity
 from chiasm.measure._faz import faz_from_vessels, segment_faz
-from chiasm.measure._image import ImageMeasurement, measure_image, measure_masks
+from chiasm.measure._image import ImageMeasurement, measure_image, measure_masks, nonperfused_share
 from chiasm.measure._network import fractal_dimension, intercapillary_distance_px, nonperfused, tortuosity
 from chiasm.measure._regions import GridRegion, etdrs_grid, horizontal_names, sector_of
 from chiasm.measure._resolved import measure_resolved, resolved_vessels
@@ -69,6 +69,7 @@ __all__ = [
     "measure_masks",
     "measure_resolved",
     "nonperfused",
+    "nonperfused_share",
     "region_shape",
     "resolved_vessels",
     "sector_of",

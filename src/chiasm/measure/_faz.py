@@ -173,15 +173,28 @@ def _compete(
             raise Unanswerable(msg)
         nearest = int(np.argmin(np.where(labels > 0, from_core, np.inf)))
         centres = labels == labels.ravel()[nearest]
-        grown = ndimage.binary_fill_holes(distance_to(centres) <= scale.px(OPENING_UM))
+        grown = _filled(distance_to(centres) <= scale.px(OPENING_UM))
         same = bool((grown == region).all())
-        region = np.asarray(grown)
+        region = grown
         if same:
             break
         away = distance_to(region)
         surround = (away > scale.px(SURROUND_UM[0])) & (away < scale.px(SURROUND_UM[1]))
         around = float(np.median(fine[surround] if surround.any() else fine))
     return region
+
+
+def _filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The region and its holes, that is, all that no path through other pixels leads to from the image's border.
+
+    `ndimage.binary_fill_holes` gives the same, step by step from the border, and was a seventh of a measurement.
+    """
+    outside, n = ndimage.label(~region)
+    border = np.zeros(n + 1, dtype=np.bool_)
+    for edge in (outside[0], outside[-1], outside[:, 0], outside[:, -1]):
+        border[edge] = True
+    border[0] = False
+    return np.asarray(~border[outside])
 
 
 def _enclosed(
@@ -200,4 +213,4 @@ def _enclosed(
     opened = distance_to(labels == labels[core]) <= scale.px(GAP_UM)
     corner = scale.px(CORNER_UM)
     closed = distance_inside(distance_to(opened) <= corner) > corner
-    return np.asarray(ndimage.binary_fill_holes(closed | opened))
+    return _filled(closed | opened)

@@ -79,14 +79,7 @@ def measure_image(
     Raises:
         InvalidInput: The pixels or the field of view break these rules.
     """
-    grey = as_grey(pixels)
-    scale = Scale.from_fov((grey.shape[0], grey.shape[1]), fov_mm)
-    lines = line_strength(grey, scale)
-    try:
-        faz: NDArray[np.bool_] | None = segment_faz(grey, lines, scale)
-        why = ""
-    except Unanswerable as error:
-        faz, why = None, str(error)
+    scale, lines, faz, why = _zone(pixels, fov_mm)
     generous = segment_vessels(lines, faz, scale)
     skeleton = trace_skeleton(generous)
     coverage = vessel_area(lines, generous, skeleton, scale).astype(np.float32)
@@ -96,6 +89,23 @@ def measure_image(
     if laterality not in (Laterality.OD, Laterality.OS):
         notes = ("eye unknown: horizontal sectors are called left and right", *notes)
     return _Measuring(coverage, skeleton, faz, why, scale, laterality, "estimate").run(notes)
+
+
+def nonperfused_share(pixels: NDArray[Any], fov_mm: float) -> float:
+    """The field's `nonperfusion_fraction` of `measure_image` alone, for half its time.
+
+    Args:
+        pixels: As of `measure_image`.
+        fov_mm: Width of the field [mm].
+
+    Returns:
+        Share of the field [0 to 1].
+
+    Raises:
+        InvalidInput: The pixels or the field of view break these rules.
+    """
+    scale, lines, faz, _ = _zone(pixels, fov_mm)
+    return float(nonperfused(trace_skeleton(segment_vessels(lines, faz, scale)), faz, scale).mean())
 
 
 def measure_masks(
@@ -131,6 +141,19 @@ def measure_masks(
         faz, why = None, "the FAZ mask is empty"
     skeleton = trace_skeleton(coverage >= THIN_COVERAGE)
     return _Measuring(coverage, skeleton, faz, why, scale, laterality, "truth").run(())
+
+
+def _zone(
+    pixels: NDArray[Any], fov_mm: float | None
+) -> tuple[Scale, NDArray[np.float32], NDArray[np.bool_] | None, str]:
+    """Scale, strength of lines, FAZ, and why there is none."""
+    grey = as_grey(pixels)
+    scale = Scale.from_fov((grey.shape[0], grey.shape[1]), fov_mm)
+    lines = line_strength(grey, scale)
+    try:
+        return scale, lines, segment_faz(grey, lines, scale), ""
+    except Unanswerable as error:
+        return scale, lines, None, str(error)
 
 
 @dataclass(eq=False)
