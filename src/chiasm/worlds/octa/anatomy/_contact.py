@@ -79,30 +79,52 @@ def nearest_wall(
     if len(points) == 0 or len(start) == 0:
         return best, which
     cell = 100.0
-    low0, low1 = points[:, 0].min(), points[:, 1].min()
-    n_rows = int((points[:, 0].max() - low0) / cell) + 1
-    n_cols = int((points[:, 1].max() - low1) / cell) + 1
-    head = np.full(n_rows * n_cols, -1, np.int64)
-    link = np.full(len(points), -1, np.int64)
-    for p in range(len(points)):
-        place = int((points[p, 0] - low0) / cell) * n_cols + int((points[p, 1] - low1) / cell)
-        link[p] = head[place]
-        head[place] = p
+    first, index, low0, low1, n_rows, n_cols = _bucket_points(points, cell)
+    # In the order of the cells, so that a row of them is read at a stretch.
+    at, near, whose = points[index], np.full(len(points), reach_um), np.full(len(points), -1, np.int64)
     for s in range(len(start)):
         pad = reach_um + radius[s]
         r0 = int(np.floor((min(start[s, 0], end[s, 0]) - pad - low0) / cell))
         r1 = int(np.floor((max(start[s, 0], end[s, 0]) + pad - low0) / cell))
-        c0 = int(np.floor((min(start[s, 1], end[s, 1]) - pad - low1) / cell))
-        c1 = int(np.floor((max(start[s, 1], end[s, 1]) + pad - low1) / cell))
+        c0 = max(int(np.floor((min(start[s, 1], end[s, 1]) - pad - low1) / cell)), 0)
+        c1 = min(int(np.floor((max(start[s, 1], end[s, 1]) + pad - low1) / cell)), n_cols - 1)
+        row, col = start[s, 0], start[s, 1]
+        along, across = end[s, 0] - row, end[s, 1] - col
+        square = along * along + across * across
         for r in range(max(r0, 0), min(r1, n_rows - 1) + 1):
-            for c in range(max(c0, 0), min(c1, n_cols - 1) + 1):
-                p = head[r * n_cols + c]
-                while p >= 0:
-                    gap = segment_gap(points[p], points[p], start[s], end[s]) - radius[s]
-                    if gap < best[p] and gap < reach_um:
-                        best[p], which[p] = gap, s
-                    p = link[p]
+            if c0 > c1:
+                break
+            for x in range(first[r * n_cols + c0], first[r * n_cols + c1 + 1]):
+                dr, dc = at[x, 0] - row, at[x, 1] - col
+                t = min(max((along * dr + across * dc) / square, 0.0), 1.0) if square > 1e-12 else 0.0
+                gap = np.sqrt((dr - t * along) ** 2 + (dc - t * across) ** 2) - radius[s]
+                if gap < near[x]:
+                    near[x], whose[x] = gap, s
+    for x in range(len(points)):
+        if whose[x] >= 0:
+            best[index[x]], which[index[x]] = near[x], whose[x]
     return best, which
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _bucket_points(points: NDArray[np.float64], cell: float) -> Any:
+    """Points by square cell: (start of each cell, point indices, lowest row, lowest col, number of rows, of columns)."""
+    low0, low1 = points[:, 0].min(), points[:, 1].min()
+    n_rows = int((points[:, 0].max() - low0) / cell) + 1
+    n_cols = int((points[:, 1].max() - low1) / cell) + 1
+    place = np.empty(len(points), np.int64)
+    first = np.zeros(n_rows * n_cols + 1, np.int64)
+    for p in range(len(points)):
+        place[p] = int((points[p, 0] - low0) / cell) * n_cols + int((points[p, 1] - low1) / cell)
+        first[place[p] + 1] += 1
+    for k in range(n_rows * n_cols):
+        first[k + 1] += first[k]
+    fill = first.copy()
+    index = np.empty(len(points), np.int64)
+    for p in range(len(points)):
+        index[fill[place[p]]] = p
+        fill[place[p]] += 1
+    return first, index, low0, low1, n_rows, n_cols
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -141,40 +163,56 @@ def bucket_segments(start: NDArray[np.float64], end: NDArray[np.float64], cell: 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def close_pairs(
-    start: NDArray[np.float64], end: NDArray[np.float64], radius: NDArray[np.float64], slack_um: float
+    start: NDArray[np.float64],
+    end: NDArray[np.float64],
+    radius: NDArray[np.float64],
+    slack_um: float,
+    edges: NDArray[np.int64] | None = None,
 ) -> NDArray[np.int64]:
-    """(K, 2) pairs of capsules (i < j) whose walls are closer than `slack_um`, neighbours at a node included."""
+    """(K, 2) pairs of capsules (i < j) whose walls are closer than `slack_um`.
+
+    Neighbours at a node are included, unless `edges` (S, 2), the nodes of each capsule, are given.
+    """
     n = len(start)
-    low, high = np.empty((n, 3)), np.empty((n, 3))
+    box = np.empty((n, 6))
     for s in range(n):
         pad = radius[s] + 0.5 * slack_um
         for k in range(3):
-            low[s, k] = min(start[s, k], end[s, k]) - pad
-            high[s, k] = max(start[s, k], end[s, k]) + pad
-    first, index, origin, shape = _bucket_boxes(low, high)
+            box[s, k] = min(start[s, k], end[s, k]) - pad
+            box[s, k + 3] = max(start[s, k], end[s, k]) + pad
+    first, index, span, shape = _bucket_boxes(box)
+    here = np.empty((np.diff(first).max(), 6))  # the boxes of one cell, side by side
     pairs = np.empty((1024, 2), np.int64)
     n_pairs = 0
     for place in range(len(first) - 1):
         cell0 = place // (shape[1] * shape[2])
         cell1 = place // shape[2] % shape[1]
         cell2 = place % shape[2]
-        for x in range(first[place], first[place + 1]):
-            i = index[x]
-            for y in range(x + 1, first[place + 1]):
-                j = index[y]
-                apart = False
-                for k in range(3):
-                    apart = apart or low[i, k] > high[j, k] or low[j, k] > high[i, k]
-                if apart:
+        begin, count = first[place], first[place + 1] - first[place]
+        for x in range(count):
+            for k in range(6):
+                here[x, k] = box[index[begin + x], k]
+        for x in range(count):
+            i = index[begin + x]
+            for y in range(x + 1, count):
+                if (
+                    (here[x, 0] > here[y, 3]) | (here[y, 0] > here[x, 3])
+                    | (here[x, 1] > here[y, 4]) | (here[y, 1] > here[x, 4])
+                    | (here[x, 2] > here[y, 5]) | (here[y, 2] > here[x, 5])
+                ):  # fmt: skip
                     continue
+                j = index[begin + y]
                 # A pair may share several cells; it counts in the one that holds the low corner of the common box.
                 if (
-                    int((max(low[i, 0], low[j, 0]) - origin[0]) / CELL_UM[0]) != cell0
-                    or int((max(low[i, 1], low[j, 1]) - origin[1]) / CELL_UM[1]) != cell1
-                    or int((max(low[i, 2], low[j, 2]) - origin[2]) / CELL_UM[2]) != cell2
+                    max(span[i, 0], span[j, 0]) != cell0
+                    or max(span[i, 2], span[j, 2]) != cell1
+                    or max(span[i, 4], span[j, 4]) != cell2
                 ):
                     continue
-                if segment_gap(start[i], end[i], start[j], end[j]) < radius[i] + radius[j] + slack_um:
+                if edges is not None and _meet(edges, i, j):
+                    continue
+                gap = segment_gap(_point(start, i), _point(end, i), _point(start, j), _point(end, j))
+                if gap < radius[i] + radius[j] + slack_um:
                     if n_pairs == len(pairs):
                         grown = np.empty((2 * n_pairs, 2), np.int64)
                         grown[:n_pairs] = pairs
@@ -185,20 +223,37 @@ def close_pairs(
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _bucket_boxes(low: Any, high: Any) -> Any:
-    """Boxes (S, 3) by the cells of `CELL_UM` that they touch: (start of each cell, box indices, lowest corner, cells)."""
-    n = len(low)
+def _point(points: Any, i: int) -> tuple[float, float, float]:
+    """A row as a tuple: of known length, so that loops over it are unrolled."""
+    return points[i, 0], points[i, 1], points[i, 2]
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _meet(edges: Any, i: int, j: int) -> bool:
+    """Whether two edges have a common node."""
+    a, b, c, d = edges[i, 0], edges[i, 1], edges[j, 0], edges[j, 1]
+    return bool(a in (c, d) or b in (c, d))
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _bucket_boxes(box: Any) -> Any:
+    """Boxes (S, 6), low corner and high, by the cells of `CELL_UM` that they touch.
+
+    Returns:
+        (start of each cell, box indices, first and end cell of each box along each axis (S, 6), cells along each axis).
+    """
+    n = len(box)
     origin = np.empty(3)
     shape = np.empty(3, np.int64)
     for k in range(3):
-        origin[k] = low[:, k].min()
-        shape[k] = int((high[:, k].max() - origin[k]) / CELL_UM[k]) + 1
-    span = np.empty((n, 6), np.int64)
+        origin[k] = box[:, k].min()
+        shape[k] = int((box[:, k + 3].max() - origin[k]) / CELL_UM[k]) + 1
+    span = np.empty((n, 6), np.int32)
     first = np.zeros(shape[0] * shape[1] * shape[2] + 1, np.int64)
     for s in range(n):
         for k in range(3):
-            span[s, 2 * k] = int((low[s, k] - origin[k]) / CELL_UM[k])
-            span[s, 2 * k + 1] = int((high[s, k] - origin[k]) / CELL_UM[k]) + 1
+            span[s, 2 * k] = int((box[s, k] - origin[k]) / CELL_UM[k])
+            span[s, 2 * k + 1] = int((box[s, k + 3] - origin[k]) / CELL_UM[k]) + 1
         for a in range(span[s, 0], span[s, 1]):
             for b in range(span[s, 2], span[s, 3]):
                 for c in range(span[s, 4], span[s, 5]):
@@ -214,7 +269,7 @@ def _bucket_boxes(low: Any, high: Any) -> Any:
                     place = (a * shape[1] + b) * shape[2] + c
                     index[fill[place]] = s
                     fill[place] += 1
-    return first, index, origin, shape
+    return first, index, span, shape
 
 
 def touching_pairs(
@@ -223,10 +278,7 @@ def touching_pairs(
     """(K, 2) pairs of edges without a common node whose capsules come closer than `slack_um`."""
     if len(edges) == 0:
         return np.empty((0, 2), np.int64)
-    pairs = close_pairs(position_um[edges[:, 0]], position_um[edges[:, 1]], radius_um, slack_um)
-    a, b = edges[pairs[:, 0]], edges[pairs[:, 1]]
-    meeting = (a[:, :1] == b).any(axis=1) | (a[:, 1:] == b).any(axis=1)
-    return np.asarray(pairs[~meeting])
+    return np.asarray(close_pairs(position_um[edges[:, 0]], position_um[edges[:, 1]], radius_um, slack_um, edges))
 
 
 def at_joint(

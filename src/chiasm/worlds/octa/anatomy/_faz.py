@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +25,7 @@ def faz_radius_um(
     Returns:
         Radii [um], same shape as `angle`.
     """
-    # The outline is smooth at a quarter of a degree, and this is asked for many thousand points.
-    fine = np.linspace(-np.pi, np.pi, 1441)
-    shape = _shape(fine, axis_ratio, orientation_deg, waves)
-    unit_area = np.pi * np.mean(shape[:-1] ** 2)
+    fine, shape, unit_area = _table(axis_ratio, orientation_deg, tuple(map(tuple, waves.tolist())))
     turned = (angle + np.pi) % (2.0 * np.pi) - np.pi
     return np.asarray(np.interp(turned, fine, shape) * 1000.0 * np.sqrt(area_mm2 / unit_area))
 
@@ -43,8 +42,18 @@ def polygon_perimeter_mm(outline_um: NDArray[np.floating]) -> float:
     return float(np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1).sum() * 1e-3)
 
 
+@lru_cache(maxsize=4)
+def _table(
+    axis_ratio: float, orientation_deg: float, waves: tuple[tuple[float, ...], ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Angles, the outline's shape there, and the area of the shape. The same eye's is asked for a dozen times."""
+    fine = np.linspace(-np.pi, np.pi, 1441)  # the outline is smooth at a quarter of a degree
+    shape = _shape(fine, axis_ratio, orientation_deg, waves)
+    return fine, shape, float(np.pi * np.mean(shape[:-1] ** 2))
+
+
 def _shape(
-    angle: NDArray[np.float64], axis_ratio: float, orientation_deg: float, waves: NDArray[np.float64]
+    angle: NDArray[np.float64], axis_ratio: float, orientation_deg: float, waves: tuple[tuple[float, ...], ...]
 ) -> NDArray[np.float64]:
     turned = angle - np.deg2rad(orientation_deg)
     ellipse = 1.0 / np.sqrt(axis_ratio * np.cos(turned) ** 2 + np.sin(turned) ** 2 / axis_ratio)

@@ -7,7 +7,9 @@ grown, and no generator state has to be carried. The mixer is SplitMix64 (Steele
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +25,27 @@ _WARP = 0.45
 
 def hash01(seed: int, stream: int, i: NDArray[np.int64], j: NDArray[np.int64] | int = 0) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), one for each index pair; the same on every machine."""
-    state = _mix(np.atleast_1d(np.asarray(seed & 0xFFFFFFFFFFFFFFFF, dtype=np.uint64)))
-    for word in (np.asarray(stream, dtype=np.int64), np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64)):
-        state = _mix(state ^ word.astype(np.uint64))
-    return np.asarray((state >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+    i, j = np.broadcast_arrays(np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64))
+    state = _hash(np.uint64(seed & 0xFFFFFFFFFFFFFFFF), np.uint64(stream), i.ravel(), j.ravel())
+    return state.reshape(i.shape)
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _hash(seed: Any, stream: Any, i: Any, j: Any) -> NDArray[np.float64]:
+    start = _mix(_mix(seed) ^ stream)
+    out = np.empty(len(i))
+    for k in range(len(i)):
+        state = _mix(_mix(start ^ np.uint64(i[k])) ^ np.uint64(j[k]))
+        out[k] = np.float64(state >> np.uint64(11)) * 2.0**-53
+    return out
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _mix(state: Any) -> Any:
+    state = state + _GOLDEN
+    state = (state ^ (state >> np.uint64(30))) * _MIX_1
+    state = (state ^ (state >> np.uint64(27))) * _MIX_2
+    return state ^ (state >> np.uint64(31))
 
 
 @dataclass(frozen=True)
@@ -80,10 +99,3 @@ def _warped(seed: int, stream: int, points_um: NDArray[np.float64], pitch_um: fl
     move = np.stack([np.cos(2 * np.pi * way), np.sin(2 * np.pi * way)], axis=1)
     swing = np.sin(points_um @ (direction * number) + 2 * np.pi * phase)
     return np.asarray(points_um + swing @ move * (np.sqrt(2 / _WAVES) * np.sqrt(2) * _WARP * pitch_um))
-
-
-def _mix(state: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    state = state + _GOLDEN
-    state = (state ^ (state >> np.uint64(30))) * _MIX_1
-    state = (state ^ (state >> np.uint64(27))) * _MIX_2
-    return np.asarray(state ^ (state >> np.uint64(31)))
