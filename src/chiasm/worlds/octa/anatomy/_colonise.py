@@ -26,6 +26,8 @@ MAX_TURN_COS = 0.57
 """A tip turns at most 55 degrees in one step."""
 LEAP_STEPS = 5
 """Steps of a leap across a vessel of the other kind."""
+CELLS_PER_REACH = 4.0
+"""Attractors are looked up by cells so many times smaller than a node's reach."""
 
 
 class Rule(NamedTuple):
@@ -69,26 +71,29 @@ def colonise(forest: Any, n_nodes: int, tissue: Any, luck: NDArray[np.float64], 
         The new number of nodes.
     """
     pos, n_children = forest[0], forest[4]
-    attractors = tissue[0]
+    start, order, n_cells = _bucket(tissue[0], domain[0], rule.reach / CELLS_PER_REACH)
+    # The attractors in the order of their cells, so that a row of cells is read at a stretch; `turn` is their own order.
+    attractors, turn = tissue[0][order], np.argsort(order)
+    tissue = (attractors, tissue[1][order])
     n_start = n_nodes
     twig = np.zeros(len(pos), np.int32)
     fails = np.zeros(len(pos), np.int32)
     votes = np.zeros((len(pos), 2))
-    cells = _bucket(attractors, domain[0], rule.reach)
     grid = _empty_buckets(len(pos), domain[0], rule.clearance)
     nearest = np.full(len(attractors), -1, np.int32)
     nearest_d2 = np.full(len(attractors), rule.reach * rule.reach)
-    state = (twig, fails, cells, grid, nearest, nearest_d2)
+    state = (twig, fails, (start, n_cells), grid, nearest, nearest_d2)
+    domain = (domain[0], domain[1], domain[1].max())
     world = (tissue, state, luck, domain, rule)
     for node in range(n_nodes):
         _insert(grid, node, pos[node], domain[0], rule.clearance)
         _serve(node, forest, tissue, state, domain[0], rule)
     for _ in range(rule.rounds):
-        n_votes = _vote(pos, attractors, nearest, votes, n_nodes)
+        n_votes = _vote(pos, attractors, turn, nearest, votes, n_nodes)
         before = n_nodes
         for node in range(before):
             if n_votes[node] > 0 and n_nodes + 4 < len(pos):
-                n_nodes = _advance(node, votes[node], forest, n_nodes, n_start, world)
+                n_nodes = _advance(node, (votes[node, 0], votes[node, 1]), forest, n_nodes, n_start, world)
         waiting = False
         for a in range(len(attractors)):
             node = nearest[a]
@@ -104,11 +109,11 @@ def colonise(forest: Any, n_nodes: int, tissue: Any, luck: NDArray[np.float64], 
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _vote(pos: Any, attractors: Any, nearest: Any, votes: Any, n_nodes: int) -> NDArray[np.int32]:
-    """Sum the unit vectors from each node to its attractors; returns how many each node has."""
+def _vote(pos: Any, attractors: Any, turn: Any, nearest: Any, votes: Any, n_nodes: int) -> NDArray[np.int32]:
+    """Sum the unit vectors from each node to its attractors, in their own order; returns how many each node has."""
     votes[:n_nodes] = 0.0
     n_votes = np.zeros(n_nodes, np.int32)
-    for a in range(len(attractors)):
+    for a in turn:
         node = nearest[a]
         if node >= 0:
             row, col = attractors[a, 0] - pos[node, 0], attractors[a, 1] - pos[node, 1]
@@ -125,26 +130,26 @@ def _advance(node: int, vote: Any, forest: Any, n_nodes: int, n_start: int, worl
     pos, direction, parent, kind, n_children, first_child = forest
     tissue, state, luck, domain, rule = world
     twig, fails, _, grid, _, _ = state
-    heading = _heading(node, vote, forest, rule.straight)
-    if twig[node] >= rule.longest or (heading[0] == 0.0 and heading[1] == 0.0):
+    row, col = _heading(node, vote, forest, rule.straight)
+    if twig[node] >= rule.longest or (row == 0.0 and col == 0.0):
         fails[node] += 1
         return n_nodes
     n_steps = 1
-    tip = pos[node] + rule.step * heading
-    if not _free(tip, node, forest, grid, domain, rule.clearance, 2):
-        far = pos[node] + LEAP_STEPS * rule.step * heading
+    if not _free(_ahead(pos, node, rule.step, row, col), node, forest, grid, domain, rule.clearance, 2):
+        far = _ahead(pos, node, LEAP_STEPS * rule.step, row, col)
         mine = kind[node]
         clear = luck[node] < rule.leap and _free(far, node, forest, grid, domain, rule.clearance, 2)
         for k in range(1, LEAP_STEPS):
-            between = pos[node] + k * rule.step * heading
+            between = _ahead(pos, node, k * rule.step, row, col)
             clear = clear and _free(between, node, forest, grid, domain, rule.clearance, mine)
         if not clear:
             fails[node] += 1
             return n_nodes
         n_steps = LEAP_STEPS
     for _ in range(n_steps):
-        pos[n_nodes] = pos[node] + rule.step * heading
-        direction[n_nodes], parent[n_nodes], kind[n_nodes] = heading, node, kind[node]
+        pos[n_nodes, 0], pos[n_nodes, 1] = _ahead(pos, node, rule.step, row, col)
+        direction[n_nodes, 0], direction[n_nodes, 1] = row, col
+        parent[n_nodes], kind[n_nodes] = node, kind[node]
         twig[n_nodes] = twig[node] + 1 if node >= n_start else 1
         if n_children[node] == 0:
             first_child[node] = n_nodes
@@ -157,32 +162,40 @@ def _advance(node: int, vote: Any, forest: Any, n_nodes: int, n_start: int, worl
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _heading(node: int, vote: Any, forest: Any, straight: float) -> Any:
+def _ahead(pos: Any, node: int, length: float, row: float, col: float) -> tuple[float, float]:
+    """The point a length away from a node in a direction."""
+    return pos[node, 0] + length * row, pos[node, 1] + length * col
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _heading(node: int, vote: Any, forest: Any, straight: float) -> tuple[float, float]:
     """Unit direction of the next step from a node, or zeros where it must not grow."""
+    # In numbers, not arrays: an array of two would be allocated each time.
     _, direction, parent, _, n_children, first_child = forest
-    none = np.zeros(2)
+    none = 0.0, 0.0
     length = np.sqrt(vote[0] ** 2 + vote[1] ** 2)
     if n_children[node] >= 2 or length < 1e-6:
         return none
-    wish = vote / length
-    lean = wish
+    row, col = vote[0] / length, vote[1] / length
     if n_children[node] == 0:
-        blend = straight * direction[node] + (1.0 - straight) * wish
-        norm = np.sqrt(blend[0] ** 2 + blend[1] ** 2)
+        on_row, on_col = direction[node, 0], direction[node, 1]
+        row = straight * on_row + (1.0 - straight) * row
+        col = straight * on_col + (1.0 - straight) * col
+        norm = np.sqrt(row**2 + col**2)
         if norm < 1e-6:
             return none
-        blend /= norm
-        return blend if blend[0] * direction[node, 0] + blend[1] * direction[node, 1] > MAX_TURN_COS else none
+        row, col = row / norm, col / norm
+        return (row, col) if row * on_row + col * on_col > MAX_TURN_COS else none
     child = first_child[node]
     above = parent[node]
     if n_children[child] >= 2 or (above >= 0 and n_children[above] >= 2):
         return none
-    cosine = wish[0] * direction[child, 0] + wish[1] * direction[child, 1]
+    cosine = row * direction[child, 0] + col * direction[child, 1]
     if not MAX_BRANCH_COS < cosine < MIN_BRANCH_COS:
         return none
-    lean = wish + ACUTE * direction[child]
-    lean /= np.sqrt(lean[0] ** 2 + lean[1] ** 2)
-    return lean
+    row, col = row + ACUTE * direction[child, 0], col + ACUTE * direction[child, 1]
+    norm = np.sqrt(row**2 + col**2)
+    return row / norm, col / norm
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -229,23 +242,23 @@ def _insert(grid: Any, node: int, at: Any, half_um: float, cell: float) -> None:
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _serve(node: int, forest: Any, tissue: Any, state: Any, half_um: float, rule: Rule) -> None:
     """Give a new node the attractors of its kind that it is nearest to, and retire those it serves."""
-    at, kind = forest[0][node], forest[3][node]
+    row, col, kind = forest[0][node, 0], forest[0][node, 1], forest[3][node]
     attractors, wanted = tissue
-    _, _, cells, _, nearest, nearest_d2 = state
-    start, index, n = cells
-    row, col = _cell(at, half_um, rule.reach)
-    for r in range(max(0, row - 1), min(n, row + 2)):
-        for c in range(max(0, col - 1), min(n, col + 2)):
-            for k in range(start[r * n + c], start[r * n + c + 1]):
-                a = index[k]
-                d2 = (attractors[a, 0] - at[0]) ** 2 + (attractors[a, 1] - at[1]) ** 2
-                kill = rule.kill if wanted[a] == kind else rule.kill_other
-                if d2 < kill * kill:
-                    nearest[a] = -1
-                    nearest_d2[a] = 0.0
-                elif wanted[a] == kind and d2 < nearest_d2[a]:
-                    nearest_d2[a] = d2
-                    nearest[a] = node
+    _, _, (start, n), _, nearest, nearest_d2 = state
+    cell = rule.reach / CELLS_PER_REACH
+    r0, c0 = _cell((row - rule.reach, col - rule.reach), half_um, cell)
+    r1, c1 = _cell((row + rule.reach, col + rule.reach), half_um, cell)
+    kill, kill_other = rule.kill * rule.kill, rule.kill_other * rule.kill_other
+    for r in range(max(0, r0), min(n, r1 + 1)):
+        for a in range(start[r * n + max(0, c0)], start[r * n + min(n, c1 + 1)]):
+            d2 = (attractors[a, 0] - row) ** 2 + (attractors[a, 1] - col) ** 2
+            own = wanted[a] == kind
+            if d2 < (kill if own else kill_other):
+                nearest[a] = -1
+                nearest_d2[a] = 0.0
+            elif own and d2 < nearest_d2[a]:
+                nearest_d2[a] = d2
+                nearest[a] = node
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
@@ -256,12 +269,15 @@ def _free(at: Any, node: int, forest: Any, grid: Any, domain: Any, clearance: fl
     """
     pos, _, parent, kind, _, _ = forest
     head, link, n = grid
-    half_um, hole = domain
+    half_um, hole, widest = domain
     if abs(at[0]) >= half_um or abs(at[1]) >= half_um:
         return False
-    turn = int((np.arctan2(at[1], at[0]) / (2.0 * np.pi) + 0.5) * len(hole)) % len(hole)
-    if at[0] ** 2 + at[1] ** 2 < hole[turn] ** 2:
-        return False
+    away = at[0] ** 2 + at[1] ** 2
+    if away < widest**2:
+        turn = int((np.arctan2(at[1], at[0]) / (2.0 * np.pi) + 0.5) * len(hole)) % len(hole)
+        if away < hole[turn] ** 2:
+            return False
+    ancestors = _ancestors(node, parent)
     row, col = _cell(at, half_um, clearance)
     for r in range(max(0, row - 1), min(n, row + 2)):
         for c in range(max(0, col - 1), min(n, col + 2)):
@@ -269,25 +285,28 @@ def _free(at: Any, node: int, forest: Any, grid: Any, domain: Any, clearance: fl
             while other >= 0:
                 near = (pos[other, 0] - at[0]) ** 2 + (pos[other, 1] - at[1]) ** 2 < clearance * clearance
                 counts = kinds == 2 or kind[other] == kinds
-                if near and counts and not _related(other, node, parent):
+                if near and counts and not _related(other, ancestors, parent):
                     return False
                 other = link[other]
     return True
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _related(one: int, two: int, parent: Any) -> bool:
-    """Whether two nodes share an ancestor at most three steps up (themselves included)."""
-    a = one
+def _ancestors(node: int, parent: Any) -> tuple[int, int, int, int]:
+    """A node and its ancestors up to three steps up, -1 beyond the root."""
+    first = np.int64(parent[node])
+    second = np.int64(parent[first] if first >= 0 else -1)
+    third = np.int64(parent[second] if second >= 0 else -1)
+    return np.int64(node), first, second, third
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _related(one: int, ancestors: Any, parent: Any) -> bool:
+    """Whether a node or an ancestor of it at most three steps up is among those of another node."""
     for _ in range(4):
-        b = two
-        for _ in range(4):
-            if a == b:
-                return True
-            b = parent[b]
-            if b < 0:
-                break
-        a = parent[a]
-        if a < 0:
+        if np.int64(one) in ancestors:
+            return True
+        one = parent[one]
+        if one < 0:
             break
     return False

@@ -217,28 +217,30 @@ def _conjugate(start: Any, column: Any, weight: Any, value: Any, tolerance: floa
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _by_level(start: Any, column: Any, unknown: Any) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """The unknowns in an order in which the factor's recurrences wait less, and each entry's place in it, -1 for known ones.
+    """The unknowns in an order that suits the factor's recurrences, and each entry's place in it, -1 for known ones.
 
     An unknown's level is one more than the highest among its neighbours before it. Those of one level do not depend on
-    each other, so the processor works at several at a time; and who comes before whom among neighbours stays.
+    each other, so the processor works at several at a time; within a level those with equally many neighbours before
+    them stand together, so that it can foresee how many there are. Who comes before whom among neighbours stays.
     """
-    level = np.zeros(len(unknown), np.int32)
-    for k in range(len(unknown)):
-        if unknown[k]:
-            for x in range(start[k], start[k + 1]):
-                if column[x] < k and unknown[column[x]]:
-                    level[k] = max(level[k], level[column[x]] + 1)
-    fill = np.zeros(level.max() + 2, np.int64)
-    for k in range(len(unknown)):
-        if unknown[k]:
-            fill[level[k] + 1] += 1
+    most = 3
+    level, group = np.zeros(len(unknown), np.int32), np.zeros(len(unknown), np.int32)
+    for k in np.flatnonzero(unknown):
+        before = 0
+        for x in range(start[k], start[k + 1]):
+            if column[x] < k and unknown[column[x]]:
+                level[k] = max(level[k], level[column[x]] + 1)
+                before += 1
+        group[k] = level[k] * (most + 1) + min(before, most)
+    fill = np.zeros(group.max() + 2, np.int64)
+    for k in np.flatnonzero(unknown):
+        fill[group[k] + 1] += 1
     fill = fill.cumsum()
     order, place = np.empty(fill[-1], np.int64), np.full(len(unknown), -1, np.int32)
-    for k in range(len(unknown)):
-        if unknown[k]:
-            place[k] = fill[level[k]]
-            order[place[k]] = k
-            fill[level[k]] += 1
+    for k in np.flatnonzero(unknown):
+        place[k] = fill[group[k]]
+        order[place[k]] = k
+        fill[group[k]] += 1
     return order, place
 
 

@@ -147,11 +147,14 @@ def settle(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, NDArray[np
 
 
 def remove(arrays: Arrays, pairs: NDArray[np.int64], keep: NDArray[np.bool_]) -> tuple[Arrays, NDArray[np.int64]]:
-    """Only the edges where `keep` (E,) holds, less what blood then cannot pass; `pairs` renumbered."""
+    """Only the edges where `keep` (E,) holds, less what blood then cannot pass; `pairs` renumbered.
+
+    Blood passes all edges of `arrays`.
+    """
+    if keep.all():
+        return arrays, pairs
     kept = np.flatnonzero(keep)
     kept = kept[_alive(arrays.edges[kept], arrays.known_mmhg)]
-    if len(kept) == len(keep):
-        return arrays, pairs
     index = np.full(len(keep), -1)
     index[kept] = np.arange(len(kept))
     pairs = index[pairs]
