@@ -26,8 +26,6 @@ MAX_TURN_COS = 0.57
 """A tip turns at most 55 degrees in one step."""
 LEAP_STEPS = 5
 """Steps of a leap across a vessel of the other kind."""
-CELLS_PER_REACH = 4.0
-"""Attractors are looked up by cells so many times smaller than a node's reach."""
 
 
 class Rule(NamedTuple):
@@ -71,7 +69,7 @@ def colonise(forest: Any, n_nodes: int, tissue: Any, luck: NDArray[np.float64], 
         The new number of nodes.
     """
     pos, n_children = forest[0], forest[4]
-    start, order, n_cells = _bucket(tissue[0], domain[0], rule.reach / CELLS_PER_REACH)
+    start, order, n_cells = _bucket(tissue[0], domain[0], rule.reach)
     # The attractors in the order of their cells, so that a row of cells is read at a stretch; `turn` is their own order.
     attractors, turn = tissue[0][order], np.argsort(order)
     tissue = (attractors, tissue[1][order])
@@ -245,12 +243,10 @@ def _serve(node: int, forest: Any, tissue: Any, state: Any, half_um: float, rule
     row, col, kind = forest[0][node, 0], forest[0][node, 1], forest[3][node]
     attractors, wanted = tissue
     _, _, (start, n), _, nearest, nearest_d2 = state
-    cell = rule.reach / CELLS_PER_REACH
-    r0, c0 = _cell((row - rule.reach, col - rule.reach), half_um, cell)
-    r1, c1 = _cell((row + rule.reach, col + rule.reach), half_um, cell)
+    near_row, near_col = _cell((row, col), half_um, rule.reach)
     kill, kill_other = rule.kill * rule.kill, rule.kill_other * rule.kill_other
-    for r in range(max(0, r0), min(n, r1 + 1)):
-        for a in range(start[r * n + max(0, c0)], start[r * n + min(n, c1 + 1)]):
+    for r in range(max(0, near_row - 1), min(n, near_row + 2)):
+        for a in range(start[r * n + max(0, near_col - 1)], start[r * n + min(n, near_col + 2)]):
             d2 = (attractors[a, 0] - row) ** 2 + (attractors[a, 1] - col) ** 2
             own = wanted[a] == kind
             if d2 < (kill if own else kill_other):
