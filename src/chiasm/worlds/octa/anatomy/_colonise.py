@@ -288,7 +288,7 @@ def _free(at: Any, node: int, forest: Any, grid: Any, domain: Any, clearance: fl
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _ancestors(node: int, parent: Any) -> tuple[int, int, int, int]:
+def _ancestors(node: int, parent: Any) -> Any:
     """A node and its ancestors up to three steps up, -1 beyond the root."""
     first = np.int64(parent[node])
     second = np.int64(parent[first] if first >= 0 else -1)

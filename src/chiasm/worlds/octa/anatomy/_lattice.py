@@ -26,8 +26,8 @@ _WARP = 0.45
 def hash01(seed: int, stream: int, i: NDArray[np.int64], j: NDArray[np.int64] | int = 0) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1), one for each index pair; the same on every machine."""
     i, j = np.broadcast_arrays(np.asarray(i, dtype=np.int64), np.asarray(j, dtype=np.int64))
-    state = _hash(np.uint64(seed & 0xFFFFFFFFFFFFFFFF), np.uint64(stream), i.ravel(), j.ravel())
-    return state.reshape(i.shape)
+    values = _hash(np.uint64(seed & 0xFFFFFFFFFFFFFFFF), np.uint64(stream), i.ravel(), j.ravel())
+    return np.asarray(values.reshape(i.shape))
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

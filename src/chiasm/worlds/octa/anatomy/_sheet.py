@@ -80,12 +80,8 @@ def weave(lattice: Lattice, label: NDArray[np.int64], along: NDArray[np.float64]
     _chain_cells(lattice.points_um, label, along, length, np.argsort(lattice.chance, kind="stable"), neighbours)
     keep = label[sides[:, 0]] != label[sides[:, 1]]
     edges, sides = edges[keep], sides[keep]
-    corners = lattice.points_um[simplices]
-    pos = corners.mean(axis=1)
+    pos, area = _triangles(lattice.points_um, simplices)
     _relax(pos, edges, sides, lattice.points_um)
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    size = 0.5 * np.abs((b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0]))
-    area = np.bincount(simplices.ravel(), np.repeat(size / 3.0, 3), minlength=len(label)).astype(np.float64)
     return Sheet(pos, edges, sides, label, lattice.points_um, area)
 
 
@@ -171,6 +167,20 @@ def _dual(
                 sides[m, 0], sides[m, 1] = a, c
                 m += 1
     return simplices, edges[:m], sides[:m]
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def _triangles(points: Any, simplices: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(T, 2) centres of triangles, and (P,) a third of the area of those that meet at each point."""
+    centre, area = np.empty((len(simplices), 2)), np.zeros(len(points))
+    for t in range(len(simplices)):
+        a, b, c = points[simplices[t, 0]], points[simplices[t, 1]], points[simplices[t, 2]]
+        for k in range(2):
+            centre[t, k] = (a[k] + b[k] + c[k]) / 3.0
+        size = 0.5 * abs((b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0]))
+        for k in range(3):
+            area[simplices[t, k]] += size / 3.0
+    return centre, area
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]

@@ -89,11 +89,15 @@ def within(
     ground: Ground, rim_um: NDArray[np.float64], points_um: NDArray[np.float64], scale: float = 1.0
 ) -> NDArray[np.bool_]:
     """(P,) whether points (row, col) lie within `scale` times a tabulated outline."""
-    distance = np.hypot(*(points_um - np.array(ground.anatomy.fovea_um)).T)
-    out = distance < scale * float(rim_um.min())
-    unsure = np.flatnonzero(~out & (distance < scale * float(rim_um.max())))
-    _, angle = ground.polar(points_um[unsure])
-    out[unsure] = distance[unsure] < scale * np.interp(angle, ANGLES, rim_um)
+    row, col = ground.anatomy.fovea_um
+    reach = scale * float(rim_um.max())
+    out = (np.abs(points_um[:, 0] - row) < reach) & (np.abs(points_um[:, 1] - col) < reach)
+    near = np.flatnonzero(out)
+    distance = np.hypot(points_um[near, 0] - row, points_um[near, 1] - col)
+    out[near] = distance < scale * float(rim_um.min())
+    unsure = ~out[near] & (distance < reach)
+    _, angle = ground.polar(points_um[near[unsure]])
+    out[near[unsure]] = distance[unsure] < scale * np.interp(angle, ANGLES, rim_um)
     return np.asarray(out)
 
 

@@ -223,8 +223,10 @@ def draw_segments(
 ) -> Patch:
     """The patch of everything nearer than `reach_um` (S,) to segments (S, 2), seen from above, on multiples of the step."""
     pad = float(reach_um.max()) + step_um
-    low = np.floor((np.minimum(start, end).min(axis=0) - pad) / step_um) * step_um
-    high = np.maximum(start, end).max(axis=0) + pad
+    # Column by column: numpy is ten times slower along the first axis of two columns.
+    lowest = np.array([min(start[:, k].min(), end[:, k].min()) for k in range(2)])
+    low = np.floor((lowest - pad) / step_um) * step_um
+    high = np.array([max(start[:, k].max(), end[:, k].max()) for k in range(2)]) + pad
     shape = tuple(int(n) for n in np.ceil((high - low) / step_um))
     inside = np.zeros(shape, np.bool_)
     paint(inside, start - low, end - low, reach_um, step_um)
