@@ -259,7 +259,7 @@ def make_case() -> Callable[..., Case]:
 @pytest.fixture(scope="session")
 def askings(cases: list[Case]) -> list[Asking]:
     """Every program asked once of each case."""
-    return [ask_all(case, n, style=ALL_STYLES[n % 3]) for n, case in enumerate(cases)]
+    return [ask_all(case, n, style=ALL_STYLES[n % len(ALL_STYLES)]) for n, case in enumerate(cases)]
 
 
 # Hand-written explanations.

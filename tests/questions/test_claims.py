@@ -135,7 +135,7 @@ def reports(cases: list[Case]) -> list[tuple[Item, tuple[FactClaim, ...], str]]:
     for n, case in enumerate(cases):
         chart = Chart(case)
         scene = chart.scene(chart.default_view())
-        item = ask(chart, "report", np.random.default_rng(n), style=STYLES[n % 3])
+        item = ask(chart, "report", np.random.default_rng(n), style=STYLES[n % len(STYLES)])
         if isinstance(item, Item):
             found.append((item, facts_of(scene), scene.laterality.value))
     return found

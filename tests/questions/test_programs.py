@@ -32,7 +32,7 @@ FOUR_STAGES = {"recognition", "measurement", "visual reasoning", "medical reason
 
 
 def items_of(cases: list[Case], first: int = 0) -> list[Item]:
-    return [i for n, case in enumerate(cases, first) for i in ask_all(case, n, style=STYLES[n % 3]).items]
+    return [i for n, case in enumerate(cases, first) for i in ask_all(case, n, style=STYLES[n % len(STYLES)]).items]
 
 
 @pytest.fixture(scope="module")
@@ -301,7 +301,7 @@ def test_twenty_thousand_items_over_a_thousand_cases_are_proved(make_case: Calla
         case = make_case(10_000 + seed)
         rng = np.random.default_rng(seed)
         names = [str(name) for name in rng.permutation(list(programs()))]
-        items = ask_all(case, seed, only=names[:40], style=STYLES[seed % 3]).items[:24]
+        items = ask_all(case, seed, only=names[:40], style=STYLES[seed % len(STYLES)]).items[:24]
         for item in items:
             if item.form == "choice":
                 letters[len(item.options)][item.answer_text] += 1

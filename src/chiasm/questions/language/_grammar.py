@@ -22,10 +22,10 @@ from chiasm.errors import UnknownName
 from chiasm.questions._item import Statement
 from chiasm.questions.language._template import NUMBERS, Slots, Template, Words, kind_of, rounded
 
-Style = Literal["short", "findings", "teaching"]
+Style = Literal["short", "findings", "teaching", "structured"]
 STYLES: Final[tuple[Style, ...]] = get_args(Style)
 LANGUAGES: Final = ("en", "de")
-JOINED: Final[dict[Style, float]] = {"short": 0.8, "findings": 0.6, "teaching": 0.4}
+JOINED: Final[dict[Style, float]] = {"short": 0.8, "findings": 0.6, "teaching": 0.4, "structured": 0.0}
 """How often findings that are absent one after the other share a sentence."""
 
 
