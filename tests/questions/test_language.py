@@ -114,7 +114,9 @@ def test_a_structured_report_decides_each_finding_right_after_its_name(cases: li
     for number, case in enumerate(cases[:40]):
         item = ask(Chart(case), "describe", np.random.default_rng(number), form="free", style="structured")
         if isinstance(item, Item):
-            found = re.findall(r"(capillary dropout|microaneurysms|irma|neovascularization): (present|absent)", item.reasoning.lower())
+            found = re.findall(
+                r"(capillary dropout|microaneurysms|irma|neovascularization): (present|absent)", item.reasoning.lower()
+            )
             assert [name for name, _ in found] == ["capillary dropout", "microaneurysms", "irma", "neovascularization"]
             verdicts.update(verdict for _, verdict in found)
             again = ask(Chart(case), "describe", np.random.default_rng(number + 500), form="free", style="structured")

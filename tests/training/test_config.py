@@ -75,8 +75,9 @@ def index() -> RowIndex:
     n = 120
     programs = np.array([f"program-{number % 4}" for number in range(n)])
     levels = np.array(["recognition" if number % 4 < 2 else "measurement" for number in range(n)])
+    forms = np.array(["choice" if number // 4 % 2 else "free" for number in range(n)])
     characters = np.random.default_rng(0).integers(20, 400, n)
-    return RowIndex(np.arange(n) // 4, programs, levels, characters, (((64, 64),),) * n, "")
+    return RowIndex(np.arange(n) // 4, programs, levels, forms, characters, (((64, 64),),) * n, "")
 
 
 def optim(**changes: object) -> OptimTable:
@@ -126,6 +127,20 @@ def test_a_stage_of_a_curriculum_can_be_taught_without_reasoning(index: RowIndex
     data = DataTable.model_validate({"curriculum": stages, "direct": 0.5})
     plan = make_plan(index, data, optim(steps=40, accumulate=2))
     assert plan.direct == (1.0,) * 80 + (0.5,) * 240
+
+
+def test_a_stage_of_a_curriculum_can_leave_letters_for_later(index: RowIndex) -> None:
+    stages = (
+        {"share": 0.25, "mixture": {"program-0": 1.0}, "forms": ["free"]},
+        {"share": 0.75, "mixture": {"program-0": 1.0}},
+    )
+    plan = make_plan(index, DataTable.model_validate({"curriculum": stages}), optim(steps=40, accumulate=2))
+    forms = [str(index.form[rows[0]]) for rows in plan.conversations]
+    assert set(forms[:80]) == {"free"}
+    assert 0.4 < forms[80:].count("choice") / 240 < 0.6
+    stages[0]["forms"] = ["fre"]
+    with pytest.raises(UnknownName, match="did you mean 'free'"):
+        make_plan(index, DataTable.model_validate({"curriculum": stages}), optim())
 
 
 def test_batches_hold_conversations_of_similar_length(index: RowIndex) -> None:

@@ -11,7 +11,7 @@ run continues at the very next conversation.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
@@ -52,12 +52,19 @@ def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: i
         optim: Batch, accumulation, length and seed.
         devices: Processes that train together.
     """
-    mixtures = [(1.0, data.mixture)] if not data.curriculum else [(s.share, s.mixture) for s in data.curriculum]
-    left_out = sorted({name for _, mixture in mixtures for name in mixture or () if not _rows_of(index, name).any()})
+    mixtures = (
+        [(1.0, data.mixture, ())] if not data.curriculum else [(s.share, s.mixture, s.forms) for s in data.curriculum]
+    )
+    left_out = sorted({name for _, mixture, _ in mixtures for name in mixture or () if not _rows_of(index, name).any()})
     if left_out and data.missing == "refuse":
         known = {str(name) for name in (*index.program, *index.level) if name}
         raise UnknownName("program or level in the mixture", left_out[0], known)
-    weights = [(share, None if mixture is None else _row_weights(index, mixture)) for share, mixture in mixtures]
+    known_forms = {str(form) for form in index.form if form}
+    for form in (form for _, _, forms in mixtures for form in forms if form not in known_forms):
+        raise UnknownName("form in the curriculum", form, known_forms)
+    weights = [
+        (share, None if mixture is None else _row_weights(index, mixture, forms)) for share, mixture, forms in mixtures
+    ]
     per_step = optim.batch * optim.accumulate * devices
     steps = optim.steps if optim.steps is not None else _steps_of(index, data, weights, optim, per_step)
     stops = np.rint(np.cumsum([share for share, _ in weights]) * steps).astype(int)
@@ -73,11 +80,12 @@ def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: i
     return Plan(tuple(conversations), steps, tuple(direct), tuple(left_out))
 
 
-def _row_weights(index: RowIndex, mixture: dict[str, float]) -> npt.NDArray[np.float64]:
-    """(n,) weight of each row, >= 0: its program's weight shared among the program's rows."""
+def _row_weights(index: RowIndex, mixture: dict[str, float], forms: Sequence[str]) -> npt.NDArray[np.float64]:
+    """(n,) weight of each row, >= 0: its program's weight shared among the program's rows of these forms; none named: of all."""
     weights = np.zeros(len(index))
+    asked = np.isin(index.form, forms) if forms else np.ones(len(index), dtype=np.bool_)
     for name, weight in mixture.items():
-        hit = _rows_of(index, name)
+        hit = _rows_of(index, name) & asked
         weights += hit * (weight / max(int(hit.sum()), 1))
     return weights
 

@@ -24,7 +24,7 @@ from chiasm.errors import InvalidInput, UnknownName
 
 NEEDED: Final = ("images", "messages")
 """Columns without which nothing can be trained."""
-_READ: Final = (*NEEDED, "program", "level", "case_id")
+_READ: Final = (*NEEDED, "program", "level", "form", "case_id")
 _REASONING: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _SPLITS: Final = ("train", "validation", "test", "dev", "val")
 
@@ -89,6 +89,7 @@ class RowIndex:
         group: (n,) int64, equal for rows that show the same images.
         program: (n,) the question program of each row; empty text where the dataset names none.
         level: (n,) the level of each row's program in a curriculum; empty text where the dataset names none.
+        form: (n,) the form of each row's question, free or choice; empty text where the dataset names none.
         characters: (n,) int64, length of the conversation's text.
         sizes: For each row the (height, width) of each image [px].
         fingerprint: Of all texts and images; a resumed run must find the same.
@@ -97,6 +98,7 @@ class RowIndex:
     group: npt.NDArray[np.int64]
     program: npt.NDArray[np.str_]
     level: npt.NDArray[np.str_]
+    form: npt.NDArray[np.str_]
     characters: npt.NDArray[np.int64]
     sizes: tuple[tuple[tuple[int, int], ...], ...]
     fingerprint: str
@@ -135,7 +137,7 @@ def scan_rows(store: RowStore) -> RowIndex:
             holds no image at all; with the row and what to do.
     """
     groups: dict[bytes, int] = {}
-    columns: dict[str, list[Any]] = {name: [] for name in ("group", "program", "level", "characters", "sizes")}
+    columns: dict[str, list[Any]] = {name: [] for name in ("group", "program", "level", "form", "characters", "sizes")}
     whole = hashlib.blake2b(digest_size=16)
     shown: list[bytes] = []
     digest = b""
@@ -153,12 +155,14 @@ def scan_rows(store: RowStore) -> RowIndex:
         columns["group"].append(groups.setdefault(digest, len(groups)))
         columns["program"].append(row.get("program") or "")
         columns["level"].append(row.get("level") or "")
+        columns["form"].append(row.get("form") or "")
         columns["characters"].append(len(text))
         columns["sizes"].append(sizes)
     return RowIndex(
         group=np.asarray(columns["group"], dtype=np.int64),
         program=np.asarray(columns["program"], dtype=np.str_),
         level=np.asarray(columns["level"], dtype=np.str_),
+        form=np.asarray(columns["form"], dtype=np.str_),
         characters=np.asarray(columns["characters"], dtype=np.int64),
         sizes=tuple(columns["sizes"]),
         fingerprint=whole.hexdigest(),
