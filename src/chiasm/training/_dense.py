@@ -84,6 +84,9 @@ class DenseRows:
                     if len(shown) == 1 and shown[0].get("change", "none") == "none" and shown[0]["sha256"] not in seen:
                         seen.add(shown[0]["sha256"])
                         self._places.append((shard, group, row))
+        self._rows: dict[tuple[int, int], list[int]] = {}  # of each row group, those whose image comes first
+        for shard, group, row in self._places:
+            self._rows.setdefault((shard, group), []).append(row)
         self._files: dict[int, pq.ParquetFile] = {}
         self._records = lru_cache(maxsize=WINDOW_GROUPS)(self._read)
 
@@ -123,11 +126,12 @@ class DenseRows:
                 known |= {class_name(fact, value): float(facts[fact] == value) for value in values}
         return known
 
-    def _read(self, shard: int, group: int) -> list[dict[str, Any]]:
+    def _read(self, shard: int, group: int) -> dict[int, dict[str, Any]]:
         if shard not in self._files:
             self._files[shard] = pq.ParquetFile(self._shards[shard])
-        rows: list[dict[str, Any]] = self._files[shard].read_row_group(group, columns=list(_COLUMNS)).to_pylist()
-        return rows
+        rows = self._rows[shard, group]
+        taken = self._files[shard].read_row_group(group, columns=list(_COLUMNS)).take(rows).to_pylist()
+        return dict(zip(rows, taken, strict=True))
 
 
 def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
