@@ -220,9 +220,6 @@ class WarmupTable(_Table):
     Language tokens are read by what they hold, so a place must be in what they hold to be said later."""
     place: bool = False
     """Whether every cell must also tell its own row and column in the image, so that a token holds where it lies."""
-    coarse_px: Literal[1, 2, 4, 8] = 1
-    """The patch embedding is kept the same over squares of this side, in the processed image [px]: the tower then sees the mean of
-    each square, and cannot lean on texture that is finer and that synthetic images get wrong first."""
     scalar_weight: float = Field(default=0.1, ge=0)
     """Weight of the loss of scalars, counts, classes and octants together, beside the maps'."""
     photometry: PhotometryTable | None = None

@@ -152,7 +152,6 @@ class _Warmup:
         self._orders = lru_cache(maxsize=2)(self._order)
         self.step = 0
         self._mark = time.perf_counter()
-        self._coarsen()
 
     def advance(self) -> float:
         """One optimiser step; returns its loss."""
@@ -164,17 +163,8 @@ class _Warmup:
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.optimiser.param_groups[0]["params"], 1.0)
         self.optimiser.step()
-        self._coarsen()
         self.step += 1
         return float(loss.detach())
-
-    def _coarsen(self) -> None:
-        """Bring the kernels of the patch embedding to their means over squares of `coarse_px`."""
-        kernel, side = self.tower.patch_embed.proj.weight, self.table.coarse_px
-        if side > 1:
-            with torch.no_grad():
-                means = functional.avg_pool2d(kernel.flatten(0, 2)[:, None], side)
-                kernel.copy_(functional.interpolate(means, scale_factor=side).view_as(kernel))
 
     def keep(self, path: Path) -> None:
         """Write the state, whole or not at all."""
