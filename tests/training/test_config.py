@@ -77,7 +77,8 @@ def index() -> RowIndex:
     levels = np.array(["recognition" if number % 4 < 2 else "measurement" for number in range(n)])
     forms = np.array(["choice" if number // 4 % 2 else "free" for number in range(n)])
     characters = np.random.default_rng(0).integers(20, 400, n)
-    return RowIndex(np.arange(n) // 4, programs, levels, forms, characters, (((64, 64),),) * n, "")
+    stages = np.array(["pdr" if number // 4 % 5 == 0 else "healthy" for number in range(n)])
+    return RowIndex(np.arange(n) // 4, programs, levels, forms, stages, characters, (((64, 64),),) * n, "")
 
 
 def optim(**changes: object) -> OptimTable:
@@ -141,6 +142,19 @@ def test_a_stage_of_a_curriculum_can_leave_letters_for_later(index: RowIndex) ->
     stages[0]["forms"] = ["fre"]
     with pytest.raises(UnknownName, match="did you mean 'free'"):
         make_plan(index, DataTable.model_validate({"curriculum": stages}), optim())
+
+
+def test_stages_get_their_shares_and_every_image_still_comes(index: RowIndex) -> None:
+    data = DataTable(mixture={"recognition": 1.0}, balance={"healthy": 0.5, "pdr": 0.5})
+    plan = make_plan(index, data, optim(steps=300))
+    rows = [rows[0] for rows in plan.conversations]
+    assert float(np.mean(index.stage[rows] == "pdr")) == pytest.approx(0.5, abs=0.04)
+    assert len(np.unique(index.group[rows])) == 30
+    for balance in ({"healthy": 0.5, "pdr": 0.4, "late": 0.1}, {"healthy": 1.0}):
+        with pytest.raises(UnknownName, match="stage"):
+            make_plan(index, DataTable(mixture={"recognition": 1.0}, balance=balance), optim())
+    with pytest.raises(ValueError, match="share above 0, beside a mixture"):
+        DataTable(balance={"healthy": 1.0})
 
 
 def test_batches_hold_conversations_of_similar_length(index: RowIndex) -> None:

@@ -103,6 +103,9 @@ class DataTable(_Table):
     """Weight above 0 of each program (a name, or a pattern with *) or level; None takes every row equally often."""
     curriculum: tuple[StageTable, ...] = ()
     """Stages in order, instead of one mixture."""
+    balance: dict[str, float] = {}
+    """Shares of the conversations by the stage of the eye, of every stage of the dataset; empty: as they come. It needs a mixture or
+    a curriculum, and leaves some images of stages that are too frequent out of a pass, others out of the next."""
     missing: Literal["refuse", "leave out"] = "refuse"
     """What to do with a program of the mixture that the dataset has no row of; what is left out is said."""
     turns: int = Field(default=1, ge=1, le=32)
@@ -128,6 +131,9 @@ class DataTable(_Table):
             if mixture is not None and (not mixture or min(mixture.values()) <= 0):
                 msg = f"a mixture names at least one program, each with a weight above 0, got {mixture}"
                 raise ValueError(msg)
+        if self.balance and (min(self.balance.values()) <= 0 or not (self.mixture or self.curriculum)):
+            msg = f"balance gives each stage a share above 0, beside a mixture or a curriculum, got {self.balance}"
+            raise ValueError(msg)
         return self
 
 

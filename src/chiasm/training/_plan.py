@@ -5,7 +5,8 @@ run continues at the very next conversation.
 
 1. Rows that show the same images form a group; a conversation asks up to `turns` of a group's questions.
 2. Without a mixture every row comes once per pass. With one, every group comes once per pass, and its questions are drawn
-   without replacement, each with its program's weight divided by how many rows the program has.
+   without replacement, each with its program's weight divided by how many rows the program has. To balance stages, groups
+   of stages that are too frequent are left out of a pass at random.
 3. Conversations of similar length are put into the same batch (within windows of 32 batches), to pad little.
 """
 
@@ -74,7 +75,7 @@ def make_plan(index: RowIndex, data: DataTable, optim: OptimTable, *, devices: i
     for number, ((_, row_weights), stop, share) in enumerate(zip(weights, stops, bare, strict=True)):
         rng = np.random.default_rng(np.random.SeedSequence(optim.seed, spawn_key=(7, number)))
         count = int(stop) * per_step - len(conversations)
-        drawn = _draw(index, row_weights, data.turns, count, rng)
+        drawn = _draw(index, row_weights, data, count, rng)
         conversations.extend(_by_length(drawn, index, optim.batch * devices, rng))
         direct.extend([data.direct if share is None else share] * count)
     return Plan(tuple(conversations), steps, tuple(direct), tuple(left_out))
@@ -117,16 +118,31 @@ def _steps_of(
 
 
 def _draw(
-    index: RowIndex, weights: npt.NDArray[np.float64] | None, turns: int, count: int, rng: np.random.Generator
+    index: RowIndex, weights: npt.NDArray[np.float64] | None, data: DataTable, count: int, rng: np.random.Generator
 ) -> list[tuple[int, ...]]:
     rows_of = _members(index.group, weights)
     if not rows_of and count:
         msg = "the mixture leaves no row to train on"
         raise InvalidInput(msg)
+    chances = _chances(index.stage[[rows[0] for rows in rows_of]], data.balance)
     out: list[tuple[int, ...]] = []
     while len(out) < count:
-        out.extend(_one_pass(rows_of, weights, turns, rng))
+        kept = rows_of if chances is None else [rows_of[k] for k in np.flatnonzero(rng.random(len(rows_of)) < chances)]
+        out.extend(_one_pass(kept, weights, data.turns, rng))
     return out[:count]
+
+
+def _chances(stages: npt.NDArray[np.str_], balance: dict[str, float]) -> npt.NDArray[np.float64] | None:
+    """(groups,) chance of each group to come in a pass, so that stages get their shares; 1 for the rarest beside its share."""
+    if not balance:
+        return None
+    names, place, counts = np.unique(stages, return_inverse=True, return_counts=True)
+    for odd in sorted(set(names.tolist()) ^ set(balance)):
+        raise UnknownName(
+            "stage in the balance" if odd in balance else "stage of the dataset", odd, {*balance, *names.tolist()}
+        )
+    odds = np.asarray([balance[name] for name in names.tolist()]) / counts
+    return np.asarray((odds / odds.max())[place])
 
 
 def _members(group: npt.NDArray[np.int64], weights: npt.NDArray[np.float64] | None) -> list[npt.NDArray[np.int64]]:

@@ -24,7 +24,8 @@ from chiasm.errors import InvalidInput, UnknownName
 
 NEEDED: Final = ("images", "messages")
 """Columns without which nothing can be trained."""
-_READ: Final = (*NEEDED, "program", "level", "form", "case_id")
+_WORDS: Final = ("program", "level", "form", "stage")
+_READ: Final = (*NEEDED, *_WORDS, "case_id")
 _REASONING: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _SPLITS: Final = ("train", "validation", "test", "dev", "val")
 
@@ -90,6 +91,7 @@ class RowIndex:
         program: (n,) the question program of each row; empty text where the dataset names none.
         level: (n,) the level of each row's program in a curriculum; empty text where the dataset names none.
         form: (n,) the form of each row's question, free or choice; empty text where the dataset names none.
+        stage: (n,) the stage of disease of each row's eye; empty text where the dataset names none.
         characters: (n,) int64, length of the conversation's text.
         sizes: For each row the (height, width) of each image [px].
         fingerprint: Of all texts and images; a resumed run must find the same.
@@ -99,6 +101,7 @@ class RowIndex:
     program: npt.NDArray[np.str_]
     level: npt.NDArray[np.str_]
     form: npt.NDArray[np.str_]
+    stage: npt.NDArray[np.str_]
     characters: npt.NDArray[np.int64]
     sizes: tuple[tuple[tuple[int, int], ...], ...]
     fingerprint: str
@@ -137,7 +140,7 @@ def scan_rows(store: RowStore) -> RowIndex:
             holds no image at all; with the row and what to do.
     """
     groups: dict[bytes, int] = {}
-    columns: dict[str, list[Any]] = {name: [] for name in ("group", "program", "level", "form", "characters", "sizes")}
+    columns: dict[str, list[Any]] = {name: [] for name in ("group", *_WORDS, "characters", "sizes")}
     whole = hashlib.blake2b(digest_size=16)
     shown: list[bytes] = []
     digest = b""
@@ -153,16 +156,13 @@ def scan_rows(store: RowStore) -> RowIndex:
         text = _text_of(row)
         whole.update(digest + text.encode())
         columns["group"].append(groups.setdefault(digest, len(groups)))
-        columns["program"].append(row.get("program") or "")
-        columns["level"].append(row.get("level") or "")
-        columns["form"].append(row.get("form") or "")
+        for name in _WORDS:
+            columns[name].append(row.get(name) or "")
         columns["characters"].append(len(text))
         columns["sizes"].append(sizes)
     return RowIndex(
         group=np.asarray(columns["group"], dtype=np.int64),
-        program=np.asarray(columns["program"], dtype=np.str_),
-        level=np.asarray(columns["level"], dtype=np.str_),
-        form=np.asarray(columns["form"], dtype=np.str_),
+        **{name: np.asarray(columns[name], dtype=np.str_) for name in _WORDS},
         characters=np.asarray(columns["characters"], dtype=np.int64),
         sizes=tuple(columns["sizes"]),
         fingerprint=whole.hexdigest(),
