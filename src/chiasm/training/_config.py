@@ -104,8 +104,8 @@ class DataTable(_Table):
     curriculum: tuple[StageTable, ...] = ()
     """Stages in order, instead of one mixture."""
     balance: dict[str, float] = {}
-    """Shares of the conversations by the stage of the eye, of every stage of the dataset; empty: as they come. It needs a mixture or
-    a curriculum, and leaves some images of stages that are too frequent out of a pass, others out of the next."""
+    """Shares of the conversations by the stage of the eye, of every stage of the dataset; empty: as they come. It needs a mixture
+    or a curriculum, and leaves some images of stages that are too frequent out of a pass, others out of the next."""
     missing: Literal["refuse", "leave out"] = "refuse"
     """What to do with a program of the mixture that the dataset has no row of; what is left out is said."""
     turns: int = Field(default=1, ge=1, le=32)
