@@ -122,6 +122,19 @@ def test_noise_without_a_fovea_lacks_faz_measures_or_finds_none_large() -> None:
     assert not found.has("faz_area") or found.value("faz_area") < 0.15
 
 
+def test_a_dark_region_that_encloses_all_the_rest_is_no_faz() -> None:
+    pixels = np.full((304, 304), 200, dtype=np.uint8)
+    pixels[:12] = pixels[-12:] = pixels[:, :12] = pixels[:, -12:] = 0
+    pixels[130:174, 130:174] = pixels[146:158, :152] = 0  # a core with a channel to the dark frame
+    found = measure_image(pixels, 3.0).biomarkers
+    assert [m.reason for m in found.missing if m.name == "faz_area"] == ["the dark region fills the whole image"]
+
+
+def test_a_wide_faz_is_found_beyond_the_first_window() -> None:
+    area = measure_image(picture(0.68), 3.0).biomarkers.value("faz_area")
+    assert area == pytest.approx(np.pi * 0.68**2, rel=0.1)
+
+
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.6, 1.0])
 def test_holes_are_filled_as_scipy_fills_them(share: float) -> None:
     region = np.random.default_rng(2).random((60, 71)) < share

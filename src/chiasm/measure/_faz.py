@@ -86,6 +86,8 @@ LEAK: Final = 1.25
 """A region this many times as large as the one that the core's brightness gives has leaked into non-perfused tissue."""
 OPENING_UM: Final = 30.0
 MAX_ROUNDS: Final = 20
+WINDOW_UM: Final = 900.0
+"""Half the side of the window in which the region is sought first: a FAZ of 0.6 mm radius and its surround."""
 BORDER_QUANTILE: Final = 0.85
 """Of the line strengths in the ring around the region. Set on rendered eyes: the mean area is then unbiased (1.00, n=120)."""
 BORDER_LEVEL: Final = 0.45
@@ -158,22 +160,59 @@ def _dark_region(grey: NDArray[np.float32], core: tuple[int, int], scale: Scale)
 def _compete(
     fine: NDArray[np.float32],
     from_core: NDArray[np.float64],
-    region: NDArray[np.bool_],
+    disc: NDArray[np.bool_],
     scale: Scale,
     core: float | None,
 ) -> NDArray[np.bool_]:
-    """Region competition from a first region, against the brightness of the core; None: of the region itself."""
+    """Region competition from a first region, against the brightness of the core; None: of the region itself.
+
+    It looks at a window around the core, and at the whole image only where the region's surround leaves that: the same region,
+    since nothing farther away has a part in it.
+    """
     around = float(np.median(fine))  # at first the whole field: a ring around the core may still lie in a wide FAZ
+    window = _window(from_core, scale.px(WINDOW_UM))
+    kept = _window(from_core, scale.px(WINDOW_UM - SURROUND_UM[1]) - 1.0)
+    inner = np.zeros(fine.shape, dtype=np.bool_)
+    inner[kept] = True
+    found = _settle(fine[window], from_core[window], disc[window], inner[window], around, scale, core)
+    if found is None:
+        found = _settle(fine, from_core, disc, np.ones_like(disc), around, scale, core)
+        window = (slice(None), slice(None))
+    if found is None:
+        msg = "no dark region wide enough to be a FAZ near the image centre"
+        raise Unanswerable(msg)
+    region = np.zeros_like(disc)
+    region[window] = found
+    return region
+
+
+def _window(from_core: NDArray[np.float64], half_px: float) -> tuple[slice, slice]:
+    """The square around the core within the image."""
+    row, col = np.unravel_index(int(np.argmin(from_core)), from_core.shape)
+    half = int(half_px)
+    return slice(max(int(row) - half, 0), int(row) + half + 1), slice(max(int(col) - half, 0), int(col) + half + 1)
+
+
+def _settle(
+    fine: NDArray[np.float32],
+    from_core: NDArray[np.float64],
+    region: NDArray[np.bool_],
+    inner: NDArray[np.bool_],
+    around: float,
+    scale: Scale,
+    core: float | None,
+) -> NDArray[np.bool_] | None:
+    """The rounds of the competition; None where no region is wide enough, or one leaves the inner part of the window."""
     for _ in range(MAX_ROUNDS):
         within, level = (float(np.median(fine[region])), LEVEL) if core is None else (core, CORE_LEVEL)
         dark = fine < within + level * (around - within)
         labels, n = ndimage.label(distance_inside(dark) > scale.px(OPENING_UM))
         if n == 0:
-            msg = "no dark region wide enough to be a FAZ near the image centre"
-            raise Unanswerable(msg)
+            return None
         nearest = int(np.argmin(np.where(labels > 0, from_core, np.inf)))
-        centres = labels == labels.ravel()[nearest]
-        grown = _filled(distance_to(centres) <= scale.px(OPENING_UM))
+        grown = _filled(distance_to(labels == labels.ravel()[nearest]) <= scale.px(OPENING_UM))
+        if (grown & ~inner).any():
+            return None
         same = bool((grown == region).all())
         region = grown
         if same:
@@ -204,7 +243,11 @@ def _enclosed(
     outward = distance_to(dark)
     deep = _distance_from(core, dark.shape) <= max(1.5, CORE_SHARE * float(distance_inside(dark)[core]))
     noise = float(np.median(lines[deep]))
-    border = float(np.quantile(lines[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
+    ring = (outward > 0) & (outward < scale.px(RING_UM))
+    if not ring.any():
+        msg = "the dark region fills the whole image"
+        raise Unanswerable(msg)
+    border = float(np.quantile(lines[ring], BORDER_QUANTILE))
     walls = lines > noise + BORDER_LEVEL * (border - noise)
     pieces, _ = ndimage.label(walls, structure=np.ones((3, 3)))
     walls &= (np.bincount(pieces.ravel()) >= MIN_BORDER_UM2 / scale.filter_um**2)[pieces]
