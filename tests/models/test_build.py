@@ -92,16 +92,6 @@ def test_the_published_folder_layout_is_read_without_torchvision(
     assert len(inputs["pixel_values"]) == 256
 
 
-def test_a_model_made_to_see_less_says_so_in_its_folder(tmp_path: Path) -> None:
-    save(build("nano", seed=0), tmp_path / "nano")
-    budget = budget_of(load_bundle(tmp_path / "nano").processor)
-    assert budget is not None
-    assert (budget.resized(304, 304), budget.resized(400, 400)) == ((192, 192), (192, 192))
-    budget.check_size(400, 400, "a 6 mm scan")
-    with pytest.raises(InvalidInput, match=r"512x512 px would be shrunk to 192x192 \(x0.38, limit x0.45"):
-        budget.check_size(512, 512, "an upsampled scan")
-
-
 def test_the_template_lays_conversations_out_like_the_published_one(tiny: Bundle) -> None:
     published = files("trl").joinpath("chat_templates", "qwen3_vl.jinja").read_text()
     call = {"type": "function", "function": {"name": "count", "arguments": {"region": "all"}}}

@@ -17,7 +17,7 @@ from chiasm.case import Mask
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle
 from chiasm.training import DenseRows, DenseSample, WarmupTable, load_recipe, part_of, train_sft, warm_up
-from chiasm.training._dense import cell_shares, turned, with_octants, with_place
+from chiasm.training._dense import cell_shares, turned, with_octants
 from chiasm.training._warmup import SPREAD
 
 
@@ -191,16 +191,6 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
         assert sum(shares) == pytest.approx(80 / 4096)
     with pytest.raises(ValueError, match="vein is not in maps"):
         table(octants=("vein",))
-
-
-def test_places_are_told(make_tiny: Callable[[int], Bundle], toy: SimpleNamespace, tmp_path: Path) -> None:
-    sample = with_place(DenseSample(np.zeros((64, 32), dtype=np.uint8), {}, {}))
-    shares = cell_shares(sample, ("place: row", "place: column"), (64, 32), 32, 8).view(2, 2, 8, 8)
-    assert shares[:, 0].mean(dim=(1, 2)).tolist() == pytest.approx([0.25, 0.75], abs=0.01)
-    assert shares[0, 1, :, 0].tolist() == pytest.approx([0.05] * 8, abs=0.02)
-    lines: list[str] = []
-    warm_up(table(place=True, log_steps=4), make_tiny(0), Spots(toy, 20), tmp_path, say=lines.append)
-    assert "warm-up step 4/4" in lines[0]
 
 
 def test_a_recipe_with_a_warm_up_runs_it_first(

@@ -77,8 +77,5 @@ def budget_of(processor: Any) -> PixelBudget | None:
 
 def budget_of_images(images: Any) -> PixelBudget:
     """The budget of a Qwen-type image processor."""
-    size, factor_px = images.size, images.patch_size * images.merge_size
-    least = getattr(
-        images, "least_scale", LEAST_SCALE
-    )  # kept in the folder of a model made to see less; published ones name none
-    return PixelBudget(factor_px, size["shortest_edge"], size["longest_edge"], least)
+    size = images.size
+    return PixelBudget(images.patch_size * images.merge_size, size["shortest_edge"], size["longest_edge"])

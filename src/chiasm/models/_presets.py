@@ -2,8 +2,8 @@
 
 Both presets are ordinary Qwen3-VL configurations, only smaller: a vision transformer on 16 px patches, a merger that
 joins 2 x 2 patches into one language token, one deepstack branch, and a decoder with interleaved rotary positions. So
-one merged token covers 32 x 32 px: an en-face image of 304 x 304 px (3 mm) is 10 x 10 = 100 tokens of `small`, and 6 x 6 = 36
-of `nano`, which reads every image at 192 x 192 px.
+one merged token covers 32 x 32 px: an en-face image of 304 x 304 px (3 mm) is 10 x 10 = 100 tokens, one of 400 x 400 px
+(6 mm) is 12 x 12 = 144.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from chiasm.errors import InvalidInput, UnknownName
-from chiasm.models._pixels import LEAST_SCALE
 
 PATCH_PX: Final = 16
 MERGE: Final = 2
@@ -74,8 +73,7 @@ class ModelPreset:
         text: The language model.
         vocabulary: Upper bound on the tokenizer's size.
         min_pixels: Smaller images are enlarged to at least this area [px].
-        max_pixels: The pixel budget: larger images are shrunk to this area [px].
-        least_scale: Smallest accepted ratio of processed to given side, (0, 1]; an image that would be shrunk further is refused.
+        max_pixels: The pixel budget: no image of a larger area is taken without being told so [px].
     """
 
     name: str
@@ -84,7 +82,6 @@ class ModelPreset:
     vocabulary: int
     min_pixels: int
     max_pixels: int
-    least_scale: float = LEAST_SCALE
 
     def __post_init__(self) -> None:
         if self.vision.hidden % (4 * self.vision.heads):
@@ -106,11 +103,8 @@ NANO: Final = ModelPreset(
     text=TextShape(depth=4, hidden=192, mlp=512, heads=4, kv_heads=2, head_dim=48, max_positions=4096),
     vocabulary=2048,
     min_pixels=32 * 32,
-    max_pixels=193 * 193,  # 192 x 192 itself would be rounded down to 160 from some sizes
-    least_scale=0.45,
+    max_pixels=512 * 512,
 )
-"""Reads at 192 x 192 px (16 um a pixel at 3 mm, 31 at 6 mm): finer texture is what synthetic images get wrong first, and a small
-tower that saw it leaned on it (docs/log.md)."""
 SMALL: Final = ModelPreset(
     name="small",
     vision=VisionShape(depth=10, hidden=448, mlp=1344, heads=7, deepstack=(2, 5, 8), grid_side=24),

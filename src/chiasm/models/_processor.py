@@ -102,7 +102,6 @@ def build_processor(tokenizer: Any, template: str, preset: ModelPreset) -> Image
         merge_size=MERGE,
         min_pixels=preset.min_pixels,
         max_pixels=preset.max_pixels,
-        least_scale=preset.least_scale,
         image_mean=[0.5, 0.5, 0.5],
         image_std=[0.5, 0.5, 0.5],
     )

@@ -12,7 +12,7 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -224,8 +224,6 @@ class WarmupTable(_Table):
     """Terms, each one of `maps`, whose share of the field is to be told for each eighth of the image around its centre.
 
     Language tokens are read by what they hold, so a place must be in what they hold to be said later."""
-    place: bool = False
-    """Whether every cell must also tell its own row and column in the image, so that a token holds where it lies."""
     scalar_weight: float = Field(default=0.1, ge=0)
     """Weight of the loss of scalars, counts, classes and octants together, beside the maps'."""
     photometry: PhotometryTable | None = None
@@ -246,10 +244,6 @@ class WarmupTable(_Table):
             raise ValueError(msg)
         return self
 
-    def drawn(self) -> tuple[str, ...]:
-        """Names of all maps, in the order of their read-outs."""
-        return (*self.maps, *(PLACES if self.place else ()))
-
     def numbers(self) -> tuple[str, ...]:
         """Names of all whole-image numbers, in the order of their read-outs."""
         return (
@@ -258,10 +252,6 @@ class WarmupTable(_Table):
             *(class_name(fact, value) for fact, values in self.classes.items() for value in values),
             *(octant_name(term, octant) for term in self.octants for octant in range(8)),
         )
-
-
-PLACES: Final = ("place: row", "place: column")
-"""Maps that rise from 0 to 1 across the image, downwards and to the right."""
 
 
 def count_name(term: str) -> str:

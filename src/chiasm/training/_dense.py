@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from chiasm.case import Mask
 from chiasm.errors import InvalidInput
-from chiasm.training._config import PLACES, WarmupTable, class_name, count_name, octant_name
+from chiasm.training._config import WarmupTable, class_name, count_name, octant_name
 
 _COLUMNS = ("images", "views", "findings", "facts")
 WINDOW_GROUPS = 8
@@ -154,13 +154,6 @@ def with_octants(sample: DenseSample, terms: Sequence[str]) -> DenseSample:
             sums = np.bincount(_octants(mask.shape).ravel(), mask.ravel(), minlength=8)
             shares |= {octant_name(term, octant): float(total / mask.size) for octant, total in enumerate(sums)}
     return DenseSample(sample.image, sample.maps, {**sample.scalars, **shares})
-
-
-def with_place(sample: DenseSample) -> DenseSample:
-    """The sample with the maps of each pixel's own row and column, in [0, 1]."""
-    height, width = sample.image.shape
-    ramps = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
-    return DenseSample(sample.image, {**sample.maps, **dict(zip(PLACES, ramps, strict=True))}, sample.scalars)
 
 
 @lru_cache(maxsize=8)
