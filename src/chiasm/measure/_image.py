@@ -92,7 +92,7 @@ def measure_image(
 
 
 def nonperfused_share(pixels: NDArray[Any], fov_mm: float) -> float:
-    """The field's `nonperfusion_fraction` of `measure_image` alone, for half its time.
+    """The field's `nonperfusion_fraction` of `measure_image` alone.
 
     Args:
         pixels: As of `measure_image`.

@@ -16,6 +16,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from chiasm.worlds.octa.anatomy._contact import sort_by_cell
+
 MIN_BRANCH_COS = 0.87
 """A side branch is wanted at no less than 30 degrees from its vessel, else the two would run side by side ..."""
 MAX_BRANCH_COS = -0.1
@@ -204,22 +206,14 @@ def _cell(at: Any, half_um: float, cell: float) -> tuple[int, int]:
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _bucket(
     points: NDArray[np.float64], half_um: float, cell: float
-) -> tuple[NDArray[np.int32], NDArray[np.int32], int]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
     """Point indices sorted by square cell: (start of each cell, indices, cells per side)."""
     n = int(2.0 * half_um / cell) + 1
-    start = np.zeros(n * n + 1, np.int32)
-    place = np.empty(len(points), np.int32)
+    place = np.empty(len(points), np.int64)
     for p in range(len(points)):
         row, col = _cell(points[p], half_um, cell)
         place[p] = row * n + col
-        start[place[p] + 1] += 1
-    for c in range(n * n):
-        start[c + 1] += start[c]
-    fill = start.copy()
-    index = np.empty(len(points), np.int32)
-    for p in range(len(points)):
-        index[fill[place[p]]] = p
-        fill[place[p]] += 1
+    start, index = sort_by_cell(place, n * n)
     return start, index, n
 
 

@@ -107,23 +107,31 @@ def nearest_wall(
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
+def sort_by_cell(place: NDArray[np.int64], n_cells: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Things by the cell that each lies in, in their order within a cell: (start of each cell, indices)."""
+    first = np.zeros(n_cells + 1, np.int64)
+    for cell in place:
+        first[cell + 1] += 1
+    for k in range(n_cells):
+        first[k + 1] += first[k]
+    fill = first.copy()
+    index = np.empty(len(place), np.int64)
+    for p in range(len(place)):
+        index[fill[place[p]]] = p
+        fill[place[p]] += 1
+    return first, index
+
+
+@numba.njit(cache=True)  # type: ignore[untyped-decorator]
 def _bucket_points(points: NDArray[np.float64], cell: float) -> Any:
     """Points by square cell: (start of each cell, point indices, lowest row, lowest col, number of rows, of columns)."""
     low0, low1 = points[:, 0].min(), points[:, 1].min()
     n_rows = int((points[:, 0].max() - low0) / cell) + 1
     n_cols = int((points[:, 1].max() - low1) / cell) + 1
     place = np.empty(len(points), np.int64)
-    first = np.zeros(n_rows * n_cols + 1, np.int64)
     for p in range(len(points)):
         place[p] = int((points[p, 0] - low0) / cell) * n_cols + int((points[p, 1] - low1) / cell)
-        first[place[p] + 1] += 1
-    for k in range(n_rows * n_cols):
-        first[k + 1] += first[k]
-    fill = first.copy()
-    index = np.empty(len(points), np.int64)
-    for p in range(len(points)):
-        index[fill[place[p]]] = p
-        fill[place[p]] += 1
+    first, index = sort_by_cell(place, n_rows * n_cols)
     return first, index, low0, low1, n_rows, n_cols
 
 
