@@ -18,6 +18,7 @@ def test_zero_strength_is_identity_and_a_seed_repeats_itself(toy: SimpleNamespac
     pixels = toy.spot_image(np.random.default_rng(1), spot=True)
     assert np.array_equal(changed(pixels), pixels)
     strong = {"gamma": 0.4, "gain": 0.2, "offset": 0.1, "blur_px": 1.5, "noise": 0.1, "speckle": 0.2, "spectrum": 0.3}
+    strong |= {"shading": 0.3}
     assert np.array_equal(changed(pixels, 3, **strong), changed(pixels, 3, **strong))
     assert not np.array_equal(changed(pixels, 3, **strong), changed(pixels, 4, **strong))
 
@@ -37,6 +38,10 @@ def test_each_change_does_what_it_says_and_moves_nothing() -> None:
         assert grained.std() <= 0.2 * 128 * 1.05
         dark = changed(np.zeros((64, 64), np.uint8), seed, speckle=0.2)
         assert not dark.any()
+        even = np.full((256, 256), 100, np.uint8)
+        shaded = np.log(changed(even, seed, shading=0.4) / 100)
+        assert shaded.std() <= 0.4 * 1.5
+        assert np.abs(np.diff(shaded, axis=0)).max() < 0.08  # slow: no step that could be taken for an edge
         wave = np.rint(128 + 40 * np.sin(np.arange(64) / 64 * 2 * np.pi * 8))[None].repeat(64, 0).astype(np.uint8)
         louder = changed(wave, seed, spectrum=0.3).astype(float)
         assert np.argmax(np.abs(np.fft.rfft(louder[0] - louder[0].mean()))) == 8

@@ -92,6 +92,8 @@ class PhotometryTable(_Table):
     """Largest standard deviation of a factor on each pixel, around 1."""
     spectrum: float = Field(default=0.0, ge=0, le=1)
     """Standard deviation of the natural logarithm of the gain of each octave of spatial frequency, the mean left alone."""
+    shading: float = Field(default=0.0, ge=0, le=1)
+    """Largest standard deviation of the natural logarithm of a gain that changes slowly over the field."""
 
 
 class DataTable(_Table):

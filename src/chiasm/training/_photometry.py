@@ -18,7 +18,7 @@ from chiasm.training._config import PhotometryTable
 
 
 def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.Generator) -> Image.Image:
-    """Change contrast curve, brightness, sharpness, noise and spectrum of an 8-bit grey picture.
+    """Change contrast curve, brightness, shading, sharpness, noise and spectrum of an 8-bit grey picture.
 
     Args:
         picture: Taken as grey.
@@ -33,7 +33,10 @@ def rephotographed(picture: Image.Image, table: PhotometryTable, rng: np.random.
     gamma = float(np.exp(rng.uniform(-table.gamma, table.gamma)))
     gain = float(np.exp(rng.uniform(-table.gain, table.gain)))
     offset = rng.uniform(-table.offset, table.offset)
-    changed: npt.NDArray[Any] = gain * pixels**gamma + offset + _noise(pixels.shape, table.noise * rng.random(), rng)
+    changed: npt.NDArray[Any] = gain * pixels**gamma + offset
+    if table.shading:
+        changed = changed * _shade(pixels.shape, table.shading * rng.random(), rng)
+    changed = changed + _noise(pixels.shape, table.noise * rng.random(), rng)
     if table.speckle:
         changed = changed * (1 + _noise(pixels.shape, table.speckle * rng.random(), rng))
     if table.spectrum:
@@ -48,6 +51,13 @@ def _reweighted(pixels: npt.NDArray[Any], spread: float, rng: np.random.Generato
     gains = np.exp(np.interp(octave, np.arange(8), spread * rng.standard_normal(8))).astype(np.float32)
     gains[0, 0] = 1.0
     return np.asarray(fft.irfft2(fft.rfft2(pixels) * gains, s=pixels.shape), dtype=np.float32)
+
+
+def _shade(shape: tuple[int, ...], sd: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """A smooth positive gain through random values on a grid of 5 x 5, as tear film, pupil and tilt shade a scan."""
+    nodes = Image.fromarray((sd * rng.standard_normal((5, 5))).astype(np.float32))
+    smooth = np.asarray(nodes.resize((shape[1], shape[0]), Image.Resampling.BICUBIC), dtype=np.float32)
+    return np.asarray(np.exp(smooth))
 
 
 def _noise(shape: tuple[int, ...], sd: float, rng: np.random.Generator) -> npt.NDArray[np.float32]:
