@@ -176,6 +176,7 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
     )
     source = DenseRows([shard], asked)
     assert len(asked.numbers()) == 1 + 1 + 2 + 8
+    assert len(asked.all_maps()) == 1 + 8
     assert [source[k].scalars["count of microaneurysm"] for k in range(6)] == [0, 1, 0, 1, 0, 1]
     assert [source[k].scalars["stage_visible = pdr"] for k in range(6)] == [0, 1, 0, 1, 0, 1]
     assert [source[k].scalars["stage_visible = healthy"] for k in range(6)] == [1, 0, 1, 0, 1, 0]
@@ -184,11 +185,15 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
     sample = DenseSample(mask.astype(np.uint8), {"microaneurysm": mask}, {})
     for number in range(20):
         moved = turned(sample, np.random.SeedSequence(number))
-        shares = [with_octants(moved, ("microaneurysm",)).scalars[f"microaneurysm in octant {k}"] for k in range(8)]
+        divided = with_octants(moved, ("microaneurysm",))
+        shares = [divided.scalars[f"microaneurysm in octant {k}"] for k in range(8)]
         row_px, column_px = np.argwhere(moved.maps["microaneurysm"]).mean(0) - 31.5
         place = {(0, 1): 0, (1, 0): 2, (0, -1): 4, (-1, 0): 6}[round(row_px / 24), round(column_px / 24)]
         assert shares[place] == pytest.approx(80 / 4096)
         assert sum(shares) == pytest.approx(80 / 4096)
+        drawn = [divided.maps[f"microaneurysm in octant {k}"] for k in range(8)]
+        assert np.array_equal(np.sum(drawn, axis=0), moved.maps["microaneurysm"])
+        assert [bool(eighth.any()) for eighth in drawn] == [share > 0 for share in shares]
     with pytest.raises(ValueError, match="vein is not in maps"):
         table(octants=("vein",))
 

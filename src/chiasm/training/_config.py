@@ -223,7 +223,8 @@ class WarmupTable(_Table):
     classes: dict[str, tuple[str, ...]] = {}
     """Facts in words with the values that are to be told apart from the whole image."""
     octants: tuple[str, ...] = ()
-    """Terms, each one of `maps`, whose share of the field is to be told for each eighth of the image around its centre.
+    """Terms, each one of `maps`, that are to be told apart by eighth of the image around its centre: eight more maps, each
+    empty outside its eighth, and the share of the field in each.
 
     Language tokens are read by what they hold, so a place must be in what they hold to be said later."""
     scalar_weight: float = Field(default=0.1, ge=0)
@@ -246,6 +247,10 @@ class WarmupTable(_Table):
             raise ValueError(msg)
         return self
 
+    def all_maps(self) -> tuple[str, ...]:
+        """Names of all maps, in the order of their read-outs."""
+        return (*self.maps, *(octant_name(term, octant) for term in self.octants for octant in range(8)))
+
     def numbers(self) -> tuple[str, ...]:
         """Names of all whole-image numbers, in the order of their read-outs."""
         return (
@@ -267,7 +272,7 @@ def class_name(fact: str, value: str) -> str:
 
 
 def octant_name(term: str, octant: int) -> str:
-    """Of a term's share in one eighth of the image; eighths are centred on the axes and diagonals, from the right clockwise."""
+    """Of a term in one eighth of the image, map and share; eighths lie around the axes and diagonals, from the right clockwise."""
     return f"{term} in octant {octant}"
 
 

@@ -146,14 +146,15 @@ def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
 
 
 def with_octants(sample: DenseSample, terms: Sequence[str]) -> DenseSample:
-    """The sample with each term's share of the field in each eighth of the image around its centre, where its map is known."""
-    shares: dict[str, float] = {}
+    """The sample with each known term's map and share of the field in each eighth of the image around its centre."""
+    maps: dict[str, npt.NDArray[Any]] = {}
     for term in terms:
         if term in sample.maps:
-            mask = np.asarray(sample.maps[term], dtype=np.float64)
-            sums = np.bincount(_octants(mask.shape).ravel(), mask.ravel(), minlength=8)
-            shares |= {octant_name(term, octant): float(total / mask.size) for octant, total in enumerate(sums)}
-    return DenseSample(sample.image, sample.maps, {**sample.scalars, **shares})
+            mask = np.asarray(sample.maps[term])
+            eighths = _octants(mask.shape)
+            maps |= {octant_name(term, octant): mask * (eighths == octant) for octant in range(8)}
+    shares = {name: float(np.mean(mask)) for name, mask in maps.items()}
+    return DenseSample(sample.image, {**sample.maps, **maps}, {**sample.scalars, **shares})
 
 
 @lru_cache(maxsize=8)

@@ -140,8 +140,8 @@ class _Warmup:
         self.tower = bundle.model.to(self.device).model.visual.train().requires_grad_(True)
         torch.manual_seed(table.seed)
         hidden = bundle.model.config.vision_config.out_hidden_size
-        self.names = table.numbers()
-        self.heads = DenseHeads(hidden, len(table.maps), len(self.names), self.cells).to(self.device)
+        self.names, self.maps = table.numbers(), table.all_maps()
+        self.heads = DenseHeads(hidden, len(self.maps), len(self.names), self.cells).to(self.device)
         self.centre, self.spread, self.rarity = self._statistics()
         self.optimiser = torch.optim.AdamW(
             [*self.tower.parameters(), *self.heads.parameters()],
@@ -248,7 +248,7 @@ class _Warmup:
     def _map_loss(
         self, logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor, counts: Sequence[int]
     ) -> torch.Tensor:
-        shaped = logits.view(len(logits), len(self.table.maps), -1)
+        shaped = logits.view(len(logits), len(self.maps), -1)
         weight = 1 + targets * (self.rarity[None, :, None] - 1)
         raw = functional.binary_cross_entropy_with_logits(shaped, targets, weight=weight, reduction="none").mean(-1)
         which = known.repeat_interleave(torch.tensor(counts, device=self.device), dim=0)
@@ -267,16 +267,16 @@ class _Warmup:
     def _targets(self, samples: Sequence[DenseSample]) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of each cell that each map covers (tokens, maps, cells²), and which maps are known (images, maps)."""
         parts = [
-            cell_shares(s, self.table.maps, self.budget.resized(*s.image.shape), self.budget.factor_px, self.cells)
+            cell_shares(s, self.maps, self.budget.resized(*s.image.shape), self.budget.factor_px, self.cells)
             for s in samples
         ]
-        known = torch.tensor([[float(name in s.maps) for name in self.table.maps] for s in samples])
+        known = torch.tensor([[float(name in s.maps) for name in self.maps] for s in samples])
         return torch.cat(parts).to(self.device), known.to(self.device)
 
     def _statistics(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Mean and spread of the numbers, and the weight of a covered cell of each map, from the first 256 images."""
         values: dict[str, list[float]] = {name: [] for name in self.names}
-        shares: dict[str, list[float]] = {name: [] for name in self.table.maps}
+        shares: dict[str, list[float]] = {name: [] for name in self.maps}
         for index in range(min(256, len(self.source))):
             sample = with_octants(self.source[index], self.table.octants)
             for name in values.keys() & sample.scalars.keys():
@@ -289,7 +289,7 @@ class _Warmup:
             raise InvalidInput(msg)
         centre = [float(np.mean(values[name])) for name in self.names]
         spread = [max(float(np.std(values[name])), 1e-6) for name in self.names]
-        mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.table.maps]
+        mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.maps]
         rarity = [min(math.sqrt((1 - share) / share), 10.0) for share in mean]
         return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity))
 
