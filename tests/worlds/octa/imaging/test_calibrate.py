@@ -3,8 +3,10 @@ import pytest
 from imaging_phantoms import lattice_eye
 
 from chiasm.errors import InvalidInput
+from chiasm.measure import measure_image
 from chiasm.worlds.octa.imaging import calibrate, image, inspect_images, load_profile, sample_imaging, write_calibration
-from chiasm.worlds.octa.imaging._calibrate import distribution_distances
+from chiasm.worlds.octa.imaging._calibrate import _Fit, distribution_distances, family_distances
+from chiasm.worlds.octa.imaging._matched import BIOMARKERS, matched_names, matched_statistics
 from chiasm.worlds.octa.imaging._statistics import image_statistics, statistic_names
 
 
@@ -51,6 +53,55 @@ def test_statistics_have_names_and_are_finite(pixels):
 def test_equal_samples_have_no_distance(pixels):
     table = np.array([image_statistics(p) for p in pixels])
     assert distribution_distances(table, table).max() == 0
+
+
+def test_biomarkers_are_matched_as_they_are_measured(pixels):
+    values = dict(zip(matched_names(), matched_statistics(pixels[0], 3.0), strict=True))
+    found = measure_image(pixels[0], 3.0).biomarkers
+    assert [values["biomarkers", name] for name in BIOMARKERS] == [found.value(name) for name in BIOMARKERS]
+
+
+@pytest.fixture(scope="module")
+def real(pixels):
+    """What is matched of the ten."""
+    return np.array([matched_statistics(p, 3.0) for p in pixels])
+
+
+@pytest.mark.parametrize(
+    ("parameter", "factor", "name", "sign"),
+    [("illumination_sd", 4.0, "nonperfusion_fraction", 1), ("capillary_gain", 0.3, "skeleton_density", -1)],
+)
+def test_a_wrong_scanner_is_seen_in_biomarkers(pixels, real, parameter, factor, name, sign):
+    start = load_profile("rtvue-xr-3mm").model_copy(update={"size_px": 128})
+    fit = _Fit((lattice_eye(),) * 4, start, pixels, real, seed=0, progress=None, began=0.0)
+    x = np.zeros(len(fit.names))
+    right = fit._gap(x)
+    x[fit.names.index(parameter)] = np.log(factor)
+    wrong = fit._gap(x)
+    i = matched_names().index(("biomarkers", name))
+    assert sign * (wrong - right)[i] > 1
+    family = np.array([family == "biomarkers" for family, _ in matched_names()])
+    assert (fit.weight[family] ** 2).sum() == pytest.approx(1), "it weighs as much as any other family"
+
+
+def test_an_image_without_a_faz_has_all_its_biomarkers(pixels):
+    dark = pixels[0].copy()
+    dark[:, 44:84] = 0  # from border to border, so that no FAZ can be told
+    assert not measure_image(dark, 3.0).biomarkers.has("faz_area")
+    assert np.isfinite(matched_statistics(dark, 3.0)).all()
+
+
+def test_an_image_has_no_part_in_a_biomarker_that_it_lacks(real):
+    squares = np.zeros((128, 128), np.uint8)
+    squares[10:-10, 10:-10], squares[30:-30, 30:-30] = 100, 200  # no gap is enclosed by vessels
+    found = dict(zip(matched_names(), matched_statistics(squares, 3.0), strict=True))
+    assert [key for key, value in found.items() if np.isnan(value)] == [("biomarkers", "intercapillary_distance")]
+    more = np.vstack([real, list(found.values())])
+    for synthetic, images in ((more, real), (real, more)):
+        gap = dict(zip(matched_names(), distribution_distances(synthetic, images), strict=True))
+        assert gap["biomarkers", "intercapillary_distance"] == 0
+        assert gap["biomarkers", "skeleton_density"] > 0
+        assert np.isfinite(family_distances(synthetic, images)["biomarkers"])
 
 
 def test_report_escapes_and_shows(tmp_path, pixels):

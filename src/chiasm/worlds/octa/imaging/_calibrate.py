@@ -4,8 +4,8 @@
 2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
 3. Transfer: curves of the device's processing, by pooled distributions of detail and grey (`_transfer_fit`).
 4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean) / real sd of
-   every statistic, families weighing the same, with a weak pull towards the start where the images do not tell; after
-   each step the transfer is fitted again, and a step that does not help is halved.
+   every statistic and measured biomarker, families weighing the same, with a weak pull towards the start where the images
+   do not tell; after each step the transfer is fitted again, and a step that does not help is halved.
 5. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
    parameters by how strongly they move each statistic; what bands still lack becomes the modes of the transfer.
 """
@@ -25,10 +25,10 @@ from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._flow import Flow, project
 from chiasm.worlds.octa.imaging._image import develop, finish
 from chiasm.worlds.octa.imaging._inspect import ImageProblem, inspect_images
+from chiasm.worlds.octa.imaging._matched import matched_names, matched_statistics
 from chiasm.worlds.octa.imaging._params import tunable
 from chiasm.worlds.octa.imaging._profile import Profile, Spread
 from chiasm.worlds.octa.imaging._sample import sample_imaging
-from chiasm.worlds.octa.imaging._statistics import image_statistics, statistic_names
 from chiasm.worlds.octa.imaging._transfer import Transfer
 from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer
 
@@ -151,7 +151,10 @@ def calibrate(
         progress: Called after every evaluation.
 
     Raises:
-        InvalidInput: Unusable images (each named with its reason), fewer than 10 usable ones, or eyes of another field.
+        InvalidInput: Unusable images (each named with its reason), fewer than 10 usable ones, eyes of another field, or a
+            start whose renders show nothing to measure.
+
+    An image or render in which a biomarker cannot be had has no part in that biomarker's mean, spread and distribution.
     """
     began = time.monotonic()
     problems = inspect_images(images, names)
@@ -165,7 +168,7 @@ def calibrate(
         msg = f"calibration needs at least {MINIMUM_IMAGES} usable images, got {len(usable)} of {len(images)}"
         raise InvalidInput(msg)
     start = Profile.model_validate({**start.model_dump(), "name": name, "size_px": len(usable[0])})
-    real = np.array([image_statistics(pixels) for pixels in usable])
+    real = np.array([matched_statistics(pixels, start.fov_mm) for pixels in usable])
     fit = _Fit(tuple(eyes), start, usable, real, seed, progress, began)
     means, slopes = fit.means(rounds)
     fitted = fit.process(fit.spreads(means, slopes))
@@ -173,7 +176,7 @@ def calibrate(
     before, after = (family_distances(table, real) for table in tables)
     distances = distribution_distances(tables[1], real)
     order = np.argsort(-distances)[:12]
-    worst = tuple((*statistic_names()[i], float(distances[i])) for i in order)
+    worst = tuple((*matched_names()[i], float(distances[i])) for i in order)
     return Calibration(
         fitted, start, before, after, worst, tuple(problems), len(usable), fit.evaluations, time.monotonic() - began
     )
@@ -182,14 +185,14 @@ def calibrate(
 def distribution_distances(synthetic: Table, real: Table) -> Table:
     """(S,) mean difference of quantiles of each statistic, in real standard deviations."""
     levels = np.linspace(0.05, 0.95, 19)
-    gap = np.abs(np.quantile(synthetic, levels, axis=0) - np.quantile(real, levels, axis=0)).mean(axis=0)
+    gap = np.abs(np.nanquantile(synthetic, levels, axis=0) - np.nanquantile(real, levels, axis=0)).mean(axis=0)
     return np.asarray(gap / _scale(real), dtype=np.float64)
 
 
 def family_distances(synthetic: Table, real: Table) -> dict[str, float]:
     """Mean of `distribution_distances` by family of statistics."""
     distances = distribution_distances(synthetic, real)
-    families = np.array([family for family, _ in statistic_names()])
+    families = np.array([family for family, _ in matched_names()])
     return {f: float(distances[families == f].mean()) for f in dict.fromkeys(families.tolist())}
 
 
@@ -209,7 +212,7 @@ class _Fit:
 
     def __post_init__(self) -> None:
         self.flows = [project(eye, self._draw(self.start, i)) for i, eye in enumerate(self.eyes)]
-        families = np.array([family for family, _ in statistic_names()])
+        families = np.array([family for family, _ in matched_names()])
         size = {f: int((families == f).sum()) for f in set(families.tolist())}
         self.weight = np.array([1 / np.sqrt(size[f]) for f in families.tolist()])
         self.names = tuple(WANDER)
@@ -220,11 +223,11 @@ class _Fit:
         self.high = np.log([limits[k][1] for k in self.names]) - origin
 
     def render(self, profile: Profile) -> Table:
-        """(eyes, S) statistics of all eyes imaged by this profile."""
+        """(eyes, S) statistics of all eyes imaged by this profile; NaN where a biomarker cannot be had."""
         rows = []
         for i, eye in enumerate(self.eyes):
             params = self._draw(profile, i)
-            rows.append(image_statistics(finish(develop(eye, params, self.flows[i]), params).pixels))
+            rows.append(matched_statistics(finish(develop(eye, params, self.flows[i]), params).pixels, profile.fov_mm))
         self.evaluations += 1
         return np.array(rows)
 
@@ -248,6 +251,12 @@ class _Fit:
         x = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
         self.start = self.process(self.process(self.start))
         gap = self._gap(x)
+        if np.isnan(gap).any():
+            lacking = ", ".join(name for (_, name), g in zip(matched_names(), gap.tolist(), strict=True) if np.isnan(g))
+            msg = (
+                f"{lacking} cannot be measured in any image, or in any render of the start profile: begin with another"
+            )
+            raise InvalidInput(msg)
         for _ in range(rounds):
             slopes = self._slopes(x, gap)
             step = self._step(x, gap, slopes)
@@ -255,6 +264,7 @@ class _Fit:
                 self.start, before = self.process(self._profile(x + shrink * step)), self.start
                 self.start = before.model_copy(update={"transfer": self.start.transfer})
                 moved = self._gap(x + shrink * step)
+                # Where a biomarker can be measured in no render any more, the cost is NaN, which is never less.
                 if self._cost(x + shrink * step, moved) < self._cost(x, gap):
                     x, gap = x + shrink * step, moved
                     break
@@ -288,8 +298,8 @@ class _Fit:
         from scipy.optimize import nnls
 
         still = self._with_sds(profile, np.zeros(len(self.names)))
-        own = self.render(still).var(axis=0) / _scale(self.real) ** 2
-        need = np.maximum(self.real.var(axis=0) / _scale(self.real) ** 2 - own, 0)
+        own = np.nanvar(self.render(still), axis=0) / _scale(self.real) ** 2
+        need = np.maximum(np.nanvar(self.real, axis=0) / _scale(self.real) ** 2 - own, 0)
         # A small spread is expected of everything: it keeps the split from resting on one parameter.
         system = np.vstack([slopes**2 * self.weight[:, None], 3 * np.eye(len(self.names))])
         wanted = np.concatenate([need * self.weight, np.full(len(self.names), 3 * 0.05**2)])
@@ -317,7 +327,8 @@ class _Fit:
         return profile.model_copy(update={"parameters": parameters})
 
     def _gap(self, x: Table) -> Table:
-        return np.asarray((self.render(self._profile(x)).mean(axis=0) - self.real.mean(axis=0)) / _scale(self.real))
+        found = np.nanmean(self.render(self._profile(x)), axis=0)
+        return np.asarray((found - np.nanmean(self.real, axis=0)) / _scale(self.real))
 
     def _slopes(self, x: Table, base: Table) -> Table:
         """(S, P) finite differences of the standardised statistics per log parameter."""
@@ -333,4 +344,4 @@ class _Fit:
 
 def _scale(real: Table) -> Table:
     """Spread of each statistic among real images, kept from zero."""
-    return np.asarray(real.std(axis=0) + 0.01 * np.abs(np.median(real, axis=0)) + 1e-3)
+    return np.asarray(np.nanstd(real, axis=0) + 0.01 * np.abs(np.nanmedian(real, axis=0)) + 1e-3)
