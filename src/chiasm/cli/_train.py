@@ -18,7 +18,8 @@ def add(commands: Any) -> None:
         details=(
             "sft: supervised fine-tuning through TRL, loss on the answers only. The same command goes on after a stop or a kill,\n"
             "exactly. A recipe is a TOML file; those that ship: nano (a laptop's), nano-octa (with a\n"
-            "vision warm-up), nano-octa-report (a further leg), quickstart (a few minutes), svr-qwen3vl-8b (the SVR paper's).\n\n"
+            "vision warm-up), nano-octa-report (its second leg), nano-octa-places (a further one),\n"
+            "quickstart (a few minutes), svr-qwen3vl-8b (the SVR paper's).\n\n"
             "Examples:\n"
             "  chiasm train sft --data out/eyes --out out/model\n"
             "  chiasm train sft --data out/octa-100k --recipe svr-qwen3vl-8b --model Qwen/Qwen3-VL-8B-Instruct --out out/svr\n"
