@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from imaging_phantoms import blob, graph_of, lattice_eye, union
-from scipy import ndimage
+from scipy import ndimage, stats
 
 from chiasm.case import Layer, Vessel
 from chiasm.errors import InvalidInput
@@ -18,7 +18,8 @@ from chiasm.worlds.octa.imaging import (
     render_capsules,
     sample_imaging,
 )
-from chiasm.worlds.octa.imaging._image import develop
+from chiasm.worlds.octa.imaging._flow import project
+from chiasm.worlds.octa.imaging._image import _noise, develop
 
 
 def draw(seed=0, profile="rtvue-xr-3mm", **changes) -> ImagingParams:
@@ -117,6 +118,25 @@ def test_the_noise_floor_falls_towards_the_foveola(eye):
     (core, away), (low_core, low_away) = steps(1.0), steps(0.2)
     assert low_core < 0.4 * core
     assert low_away == pytest.approx(away, rel=0.02)
+
+
+def test_only_light_that_returns_makes_sparse_peaks(eye):
+    """Speckle is skewed, the noise floor is not: the avascular zone holds no bright specks."""
+    noise = _noise(draw(noise_skew=0.8))
+    speckled, floor = (np.log(field) for field in (noise.shot, noise.floor))
+    assert stats.skew(speckled, axis=None) > 0.5
+    assert abs(stats.skew(floor, axis=None)) < 0.1
+
+
+def test_an_arteriole_dims_as_it_thins_and_a_wide_one_does_not(eye):
+    def peak(radius_um: float, vessel: Vessel) -> float:
+        graph = graph_of([((1505, -100), (1505, 3100), radius_um)], vessel=vessel)
+        flow = project(Eye(graph=graph, fovea_um=(500, 500), faz_radius_um=250), draw())
+        return float(flow.wide.max() / min(1.0, 2 * radius_um / (3000 / 304)))
+
+    assert peak(5.5, Vessel.ARTERY) == pytest.approx(0.5, rel=0.02)
+    assert peak(11.0, Vessel.VEIN) == peak(30.0, Vessel.VEIN) == pytest.approx(1.0)
+    assert peak(5.5, Vessel.IRMA) == pytest.approx(1.0)
 
 
 def test_wandering_streaks_leave_the_course_of_the_vessels(eye):

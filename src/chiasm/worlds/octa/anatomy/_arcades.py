@@ -19,6 +19,8 @@ STEP_UM = 40.0
 """Spacing of nodes along large vessels [um]."""
 SMALLEST_GAP_UM = 300.0
 """Artery and vein of one arcade keep this distance, before their waves [um]."""
+PLANTED_GAP_UM = 160.0
+"""The course of a trunk ends where another is as near as that [um]."""
 
 
 @dataclass
@@ -79,13 +81,7 @@ def plant(params: AnatomyParams, half_um: float, rng: np.random.Generator) -> Se
                 _trunk(seeds, arcade, kind, col, towards_fovea, half_um, rng)
                 col -= params.trunk_spacing_um * rng.uniform(0.4, 1.6)
                 kind = 1 - kind
-    n_roots = int(rng.integers(3, 6))
-    kind = int(rng.integers(2))
-    entry = min(half_um, DISC_COL_UM - 500.0)
-    for row in np.linspace(-650.0, 650.0, n_roots) + rng.uniform(-90.0, 90.0, n_roots):
-        line = np.stack([np.full(4, row), entry - STEP_UM * np.arange(4)], axis=1)
-        seeds.add_line(line, kind, -1, arcade=False)
-        kind = 1 - kind
+    _papillomacular(seeds, params, half_um, rng)
     return seeds
 
 
@@ -138,19 +134,63 @@ def _trunk(
     """Start one trunk at an arcade; one that has to cross the other vessel of its arcade starts on the far side."""
     line = arcade.lines[kind]
     k = int(np.argmin(np.abs(line[:, 1] - col)))
-    ahead = rng.normal(0.0, 1.0, 2) * np.array([350.0, 600.0])
-    beyond = line[k] + np.array([arcade.side * 2000.0, rng.normal(-800.0, 700.0)])
     if not 2 < k < len(line) - 3 or abs(line[k, 1] - col) > STEP_UM:
         return
-    heading = (ahead if inward else beyond) - line[k] - np.array([0.0, 300.0])
+    start = line[k]
+    if inward:
+        target = np.array([0.0, start[1] * (0.35 if start[1] > 0 else 0.75) + rng.normal(-150.0, 100.0)])
+        share = rng.uniform(0.35, 0.75)
+    else:
+        target = start + np.array([arcade.side * 2000.0, rng.normal(-800.0, 700.0)])
+        share = 0.0
+    heading = target - start - np.array([0.0, 300.0])
     # Trunks leave at 40 degrees or more, else they would run inside the arcade's wall.
     steep = np.sign(heading[0]) * max(abs(heading[0]), 0.84 * abs(heading[1]))
     heading = np.array([steep, heading[1]]) / np.hypot(steep, heading[1])
-    length = 3
+    shortest = 3
     if inward == (kind != arcade.inner):
         other = arcade.lines[1 - kind]
-        gap = np.hypot(*(other - line[k]).T).min()
-        length = int(np.ceil((gap / max(abs(heading[0]), 0.5) + 130.0) / STEP_UM))
-    points = line[k] + STEP_UM * heading * np.arange(1, length + 1)[:, None]
-    if np.abs(points).max() < half_um:
+        gap = np.hypot(*(other - start).T).min()
+        shortest = int(np.ceil((gap / max(abs(heading[0]), 0.5) + 130.0) / STEP_UM))
+    points = start + STEP_UM * heading * np.arange(shortest + 1)[:, None]
+    if share:
+        points = np.concatenate([points[:-1], _course(points[-1], heading, target, share)])
+    points = _clear(points[1:], seeds, shortest)
+    if len(points) and np.abs(points).max() < half_um:
         seeds.add_line(points, kind, arcade.nodes[kind][k], arcade=False)
+
+
+def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np.random.Generator) -> None:
+    """Arteries and veins in turn that fan out from the disc to the nasal macula, between the arcades."""
+    entry = min(half_um, DISC_COL_UM - 500.0)
+    kind = int(rng.integers(2))
+    for place in np.linspace(-0.62, 0.62, int(rng.integers(3, 6))) + rng.uniform(-0.08, 0.08):
+        end = rng.uniform(1300.0, 2300.0) - 500.0 * abs(place)
+        col = np.arange(entry, end, -STEP_UM)
+        height = 1000.0 * (params.arcade_superior_mm if place < 0 else params.arcade_inferior_mm)
+        share = place * (0.8 + 0.2 * (col - end) / (entry - end))
+        row = share * height * np.sqrt((DISC_COL_UM - col) / DISC_COL_UM)
+        line = _clear(resample(np.stack([row, col], axis=1), STEP_UM), seeds, 4)
+        if len(line) > 1:
+            seeds.add_line(line, kind, -1, arcade=False)
+            kind = 1 - kind
+
+
+def _course(
+    start: NDArray[np.float64], heading: NDArray[np.float64], target: NDArray[np.float64], share: float
+) -> NDArray[np.float64]:
+    """The first `share` of a curve from `start`, which it leaves along `heading`, to `target`."""
+    reach = 0.45 * np.hypot(*(target - start))
+    t = np.linspace(0.0, 1.0, 200)[:, None]
+    curve = (1 - t) ** 2 * start + 2 * t * (1 - t) * (start + reach * heading) + t**2 * target
+    line = resample(curve, STEP_UM)
+    return line[: max(2, int(share * len(line)))]
+
+
+def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int) -> NDArray[np.float64]:
+    """The line up to where it comes too near to a vessel planted before; none where that is within `shortest` points."""
+    there = np.array(seeds.pos)
+    near = np.hypot(*(line[:, None] - there[None]).transpose(2, 0, 1)).min(axis=1) < PLANTED_GAP_UM
+    near[:shortest] = False
+    stop = np.flatnonzero(near)
+    return line[: stop[0] if len(stop) else len(line)]

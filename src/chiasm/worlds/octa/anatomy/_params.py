@@ -169,7 +169,7 @@ def sample_anatomy(
         "perivenous_um": bounded_normal(rng, 43.0, 5.0, 28.0, 60.0),
         "arcade_superior_mm": float(rng.uniform(1.55, 3.1)),
         "arcade_inferior_mm": float(rng.uniform(1.55, 3.1)),
-        "trunk_spacing_um": bounded_normal(rng, 650.0, 80.0, 450.0, 900.0),
+        "trunk_spacing_um": bounded_normal(rng, 900.0, 130.0, 600.0, 1300.0),
         "tortuosity": bounded_normal(rng, 1.0, 0.22, 0.4, 1.7),
         "arterial_pressure_mmhg": bounded_normal(rng, 46.0, 3.0, 38.0, 56.0),
         "venous_pressure_mmhg": bounded_normal(rng, 15.0, 1.5, 11.0, 20.0),

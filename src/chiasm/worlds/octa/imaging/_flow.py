@@ -29,6 +29,10 @@ _WIDE = (Vessel.ARTERY, Vessel.VEIN, Vessel.IRMA, Vessel.NEOVESSEL)
 _MEAN_REFERENCE_UM = 20.0
 """Chord of vessel along the beam that a mean projection shows as brightly as a maximum projection shows full coverage [um]."""
 
+_BEAM_RADIUS_UM = np.float32(11.0)
+"""Radius from which a vessel fills the beam: 15 um of transverse resolution (RTVue-XR, PMC6232334) and half as much again
+for what registration and drift blur, an assumption [um]."""
+
 
 @dataclass(frozen=True, eq=False)
 class Flow:
@@ -70,7 +74,7 @@ def project(eye: Eye, params: ImagingParams) -> Flow:
     shallow = tuple(layer for layer in layers if layer in (Layer.VITREOUS, Layer.SVC))
     deeper = tuple(layer for layer in layers if layer in (Layer.ICP, Layer.DCP))
     graph = eye.graph
-    wide = _project_edges(graph, select_edges(graph, layers=layers, vessels=_WIDE), weight, params)
+    wide = _project_edges(graph, select_edges(graph, layers=layers, vessels=_WIDE), weight * _filling(graph), params)
     superficial = _project_edges(
         graph, select_edges(graph, layers=shallow, vessels=(Vessel.CAPILLARY,)), weight, params
     )
@@ -85,6 +89,12 @@ def speed_contrast(graph: VesselGraph, saturation_mm_s: float) -> NDArray[np.flo
     """(E,) in [0, 1]: 1 - exp(-speed / saturation), as decorrelation saturates; 1 where flow was not solved."""
     contrast = -np.expm1(-graph.speed_mm_s / np.float32(saturation_mm_s))
     return np.asarray(np.where(np.isnan(contrast), np.float32(1), contrast), dtype=np.float32)
+
+
+def _filling(graph: VesselGraph) -> NDArray[np.float32]:
+    """(E,) in (0, 1]: share of the beam that an arteriole or venule fills: it dims towards the capillaries that it feeds."""
+    tapering = np.isin(graph.vessel, [int(Vessel.ARTERY), int(Vessel.VEIN)])
+    return np.where(tapering, np.minimum(1, graph.radius_um / _BEAM_RADIUS_UM), 1).astype(np.float32)
 
 
 def modulate(flow: Flow, params: ImagingParams) -> Field:

@@ -227,7 +227,9 @@ class _Noise(NamedTuple):
 def _noise(params: ImagingParams) -> _Noise:
     n, seed = params.size_px, params.noise_seed
     born = raster(params)
-    shot, floor = born.noise(generator(seed, Stream.SHOT)), born.noise(generator(seed, Stream.FLOOR))
+    shot = born.noise(generator(seed, Stream.SHOT))
+    # Where hardly any light returns, decorrelation is that of averaged detector noise, without the sparse peaks of speckle.
+    floor = born._replace(skew=0.0).noise(generator(seed, Stream.FLOOR))
     rows = generator(seed, Stream.ROWS).standard_normal((n, 1), dtype=np.float32)
     cols = generator(seed, Stream.COLS).standard_normal((1, n), dtype=np.float32)
     pixel = generator(seed, Stream.PIXEL).standard_normal((n, n), dtype=np.float32)
