@@ -95,7 +95,7 @@ def resample(line: NDArray[np.float64], step_um: float) -> NDArray[np.float64]:
 def _arcade(seeds: Seeds, side: int, height_um: float, half_um: float, rng: np.random.Generator) -> Arcade:
     """Artery and vein at a distance that wanders; either may be the inner one."""
     col = np.linspace(min(half_um, DISC_COL_UM - 400.0), -half_um, 300)
-    spread = rng.uniform(200.0, 1400.0)
+    spread = rng.uniform(400.0, 2000.0)
     gap = SMALLEST_GAP_UM + spread * 0.5 * (1.0 + np.sin(col / rng.uniform(700.0, 1300.0) + rng.uniform(0.0, 6.28)))
     inner = int(rng.integers(2))
     lines = [_parabola(col, height_um, 0.0 if k == inner else gap, half_um, rng) for k in range(2)]

@@ -22,10 +22,10 @@ MURRAY_EXPONENT = 2.85
 `SIDE_RADIUS_UM`) macular vessels taper from about 14 um at 1.5 mm from the fovea to capillary calibre at the FAZ."""
 TERMINAL_RADIUS_UM = (4.2, 4.6)
 """Radius of a terminal arteriole and venule [um]."""
-SIDE_RADIUS_UM = 4.0
+SIDE_RADIUS_UM = (3.5, 4.1)
 """Every step of a vessel also feeds the bed by side vessels; together they count as one of this radius per step [um],
-so that calibre grows steadily towards the root."""
-ARCADE_END_RADIUS_UM = (12.0, 14.0)
+so that calibre grows steadily towards the root: arteries to about five sixths of veins."""
+ARCADE_END_RADIUS_UM = (9.0, 11.0)
 """Radius of an arcade where it leaves the growth domain temporally [um]."""
 FINE_STEP_UM = 32.0
 FAZ_CLEARANCE_UM = 55.0
@@ -196,11 +196,11 @@ def _radii(
     for node in range(n - 1, -1, -1):
         if order[node] == 0:
             tip = ARCADE_END_RADIUS_UM[kind[node]] if arcade_end[node] else TERMINAL_RADIUS_UM[kind[node]]
-            power[node] = tip**MURRAY_EXPONENT - SIDE_RADIUS_UM**MURRAY_EXPONENT
+            power[node] = tip**MURRAY_EXPONENT - SIDE_RADIUS_UM[kind[node]] ** MURRAY_EXPONENT
             order[node] = 4 if arcade_end[node] else 1
         elif ties[node] > 1:
             order[node] += 1
-        power[node] += SIDE_RADIUS_UM**MURRAY_EXPONENT
+        power[node] += SIDE_RADIUS_UM[kind[node]] ** MURRAY_EXPONENT
         above = parent[node]
         if above >= 0:
             power[above] += power[node]

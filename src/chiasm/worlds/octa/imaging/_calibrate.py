@@ -3,8 +3,8 @@
 1. Look at the images: what cannot be used is named, one by one, with the reason.
 2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
 3. Transfer: curves of the device's processing, by pooled distributions of detail and grey (`_transfer_fit`).
-4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean) / real sd of
-   every statistic and measured biomarker, families weighing the same, with a weak pull towards the start where the images
+4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean, both of the
+   middle of the images) / real sd of every statistic and measured biomarker, families weighing the same, with a weak pull towards the start where the images
    do not tell; after each step the transfer is fitted again, and a step that does not help is halved.
 5. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
    parameters by how strongly they move each statistic; what bands still lack becomes the modes of the transfer.
@@ -307,7 +307,8 @@ class _Fit:
         return self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander))
 
     def _draw(self, profile: Profile, index: int) -> Any:
-        return sample_imaging(np.random.default_rng([self.seed, index]), profile)
+        # Artefacts are not fitted: in a dozen renders, one of them would decide a mean.
+        return sample_imaging(np.random.default_rng([self.seed, index]), profile, artefacts="none")
 
     def _profile(self, x: Table) -> Profile:
         """The start with means moved by `x` in the log, spreads in proportion."""
@@ -327,8 +328,8 @@ class _Fit:
         return profile.model_copy(update={"parameters": parameters})
 
     def _gap(self, x: Table) -> Table:
-        found = np.nanmean(self.render(self._profile(x)), axis=0)
-        return np.asarray((found - np.nanmean(self.real, axis=0)) / _scale(self.real))
+        found = _middle(self.render(self._profile(x)))
+        return np.asarray((found - _middle(self.real)) / _scale(self.real))
 
     def _slopes(self, x: Table, base: Table) -> Table:
         """(S, P) finite differences of the standardised statistics per log parameter."""
@@ -340,6 +341,12 @@ class _Fit:
             columns.append((self._gap(moved) - base) / step)
             self._cost(x, base)
         return np.stack(columns, axis=1)
+
+
+def _middle(table: Table) -> Table:
+    """(S,) mean after the outer tenths are drawn in: one real image with an artefact shall not move all renders."""
+    low, high = np.nanquantile(table, (0.1, 0.9), axis=0)
+    return np.asarray(np.nanmean(np.clip(table, low, high), axis=0))
 
 
 def _scale(real: Table) -> Table:

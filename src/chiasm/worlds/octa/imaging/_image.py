@@ -3,9 +3,9 @@
 1. project: coverage of each pixel by perfused vessels of the slab, weighted by flow (`_flow`).
 2. modulate: gains; capillaries bead, and some stretches are empty (`_flow`).
 3. spread: lateral point spread, wider along the fast axis; defocus where it occurs.
-4. decorrelate: unresolved capillaries (`_streaks`) and tissue add to the strength, speckle multiplies it, and
-   1 - exp(-strength) saturates: wide vessels are bright and even, capillaries grainy.
-5. light: illumination, vignette, shadow.
+4. decorrelate: unresolved capillaries (`_streaks`) and tissue add to the strength, speckle, illumination and vignette
+   multiply it, and 1 - exp(-strength) saturates: wide vessels are bright and even, capillaries grainy.
+5. shade: shadows and low signal.
 6. noise: s * speckle + floor, both log-normal and correlated as raster and resampling make them; line gains; peaks kept.
 7. process: the device's transfer of each scale of detail (`_transfer`).
 8. move: the raster breaks where the eye moved (`_artefacts`); last, so that a mask holds all that moved.
@@ -122,7 +122,7 @@ def develop(eye: Eye, params: ImagingParams, flow: Flow | None = None) -> Develo
         superficial = project(eye, params.model_copy(update={"slab": "svc"}))
         strength, projected = project_through(strength, superficial.wide * np.float32(params.large_gain), params)
     signal = decorrelate(spread(strength, params, effects), flow, eye, params)
-    signal = light(signal, params, effects)
+    signal = shade(signal, effects)
     truths = (*effects.truths, *projected, *decentration_truths(eye, params))
     noisy = add_noise(signal, pit(eye, params, params.floor_pit), params)
     return Developed(keep_peaks(noisy, params.peak_share), signal, truths)
@@ -155,7 +155,8 @@ def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) ->
     thickness = pit(eye, params, params.pit_floor)
     unresolved = perfused * thickness * _texture(flow.bed, params)
     tissue = np.float32(params.tissue_level) * thickness
-    whole = (strength + unresolved + tissue) * _speckle(params)
+    # Light varies before decorrelation saturates: wide vessels stay bright where capillaries sink into the dark.
+    whole = (strength + unresolved + tissue) * _speckle(params) * _illumination(params)
     return np.asarray(-np.expm1(-whole), dtype=np.float32)
 
 
@@ -187,16 +188,14 @@ def raster(params: ImagingParams) -> Raster:
     return Raster(params.grain_px, rows[:, None], cols[None], params.noise_skew)
 
 
-def light(signal: Field, params: ImagingParams, effects: SignalEffects) -> Field:
-    """Illumination that varies over the field, falls to the corners, and is cast into shadow."""
-    factor = _illumination(params)
-    if effects.attenuation is not None:
-        factor = factor * effects.attenuation
-    return np.asarray(signal * factor, dtype=np.float32)
+def shade(signal: Field, effects: SignalEffects) -> Field:
+    """Cast shadows: what lies before the retina takes signal away, wherever the blood is."""
+    return signal if effects.attenuation is None else np.asarray(signal * effects.attenuation, dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
 def _illumination(params: ImagingParams) -> Field:
+    """Light that varies over the field and falls to its corners, about one."""
     scale = params.illumination_mm * 1000 / params.pixel_um
     slow = smooth_field(generator(params.noise_seed, Stream.ILLUMINATION), params.size_px, scale)
     factor = np.exp(np.float32(params.illumination_sd) * slow)
