@@ -3,9 +3,9 @@
 1. Look at the images: what cannot be used is named, one by one, with the reason.
 2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
 3. Transfer: curves of the device's processing, by pooled distributions of detail and grey (`_transfer_fit`).
-4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean, both of the
-   middle of the images) / real sd of every statistic and measured biomarker, families weighing the same, with a weak pull towards the start where the images
-   do not tell; after each step the transfer is fitted again, and a step that does not help is halved.
+4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean) / real sd of
+   every statistic and measured biomarker, outer tenths drawn in, families weighing the same, with a weak pull towards the
+   start where the images do not tell; after each step the transfer is fitted again, and a step that does not help is halved.
 5. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
    parameters by how strongly they move each statistic; what bands still lack becomes the modes of the transfer.
 """
