@@ -125,11 +125,6 @@ def test_deeper_layers_have_the_larger_faz(eye: Callable[..., Anatomy]) -> None:
     assert nearest[0] < nearest[1]
 
 
-def test_arteries_and_veins_alternate_more_than_by_chance(eye: Callable[..., Anatomy]) -> None:
-    shares = [audit(eye(seed)).alternation for seed in SEEDS]
-    assert np.nanmean(shares) > 0.5
-
-
 def test_arteries_supply_and_veins_drain(eye: Callable[..., Anatomy]) -> None:
     graph = eye(0).graph
     inlet = np.isin(graph.edges[:, 0], np.flatnonzero(graph.node == Node.INLET))

@@ -45,15 +45,22 @@ def check_profile(eyes: list[Audit]) -> None:
     assert np.ptp(profile[ring > 0.7]) < 0.1 * plateau
 
 
+def check_alternation(eyes: list[Audit]) -> None:
+    """A vessel's neighbour is of the other kind more often than by chance, which is one half."""
+    assert np.nanmean([a.alternation for a in eyes]) > 0.5
+
+
 def test_a_dozen_eyes_are_sound(few: list[Audit]) -> None:
     check_each_eye(few)
     check_free_zones(few)
+    check_alternation(few)
 
 
 @pytest.mark.slow
 def test_two_hundred_eyes_are_sound(many: list[Audit]) -> None:
     check_each_eye(many)
     check_free_zones(many)
+    check_alternation(many)
     check_profile(many)
 
 
