@@ -1,5 +1,7 @@
 """Recipes and the plans they make."""
 
+import dataclasses
+import json
 from importlib.resources import files
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.training import DataTable, OptimTable, RowIndex, load_recipe, recipe_json, shipped_recipes
 from chiasm.training._plan import make_plan
+from chiasm.training._rows import _shown_stage
 
 
 def test_every_shipped_recipe_loads_and_the_published_one_says_what_was_published() -> None:
@@ -155,6 +158,32 @@ def test_stages_get_their_shares_and_every_image_still_comes(index: RowIndex) ->
             make_plan(index, DataTable(mixture={"recognition": 1.0}, balance=balance), optim())
     with pytest.raises(ValueError, match="share above 0, beside a mixture"):
         DataTable(balance={"healthy": 1.0})
+
+
+def test_the_size_of_an_image_does_not_foretell_its_stage(index: RowIndex) -> None:
+    """A small field shows health more often than a large one: the shares hold in each."""
+    large = index.group % 2 == 0
+    stages = np.array(
+        ["pdr" if big and group % 3 else "healthy" for big, group in zip(large, index.group, strict=True)]
+    )
+    stages[(index.group == 1) | (index.group == 3)] = "pdr"
+    sizes = tuple(((96, 96),) if big else ((64, 64),) for big in large)
+    mixed = dataclasses.replace(index, stage=stages, sizes=sizes)
+    data = DataTable(mixture={"recognition": 1.0}, balance={"healthy": 0.5, "pdr": 0.5})
+    rows = np.array([rows[0] for rows in make_plan(mixed, data, optim(steps=600)).conversations])
+    for kind in (True, False):
+        of_kind = rows[large[rows] == kind]
+        assert len(of_kind) > 200
+        assert float(np.mean(stages[of_kind] == "pdr")) == pytest.approx(0.5, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("shown", "images", "counts_as"), [("healthy", 1, "healthy"), (None, 1, "pdr"), ("healthy", 2, "pdr")]
+)
+def test_a_row_counts_by_what_its_image_shows(shown: str | None, images: int, counts_as: str) -> None:
+    facts = [{"name": "age", "value": 40}, {"name": "stage_visible", "value": shown, "view_id": "a"}]
+    assert _shown_stage({"images": [b""] * images, "stage": "pdr", "facts": json.dumps(facts)}) == counts_as
+    assert _shown_stage({"images": [b""], "stage": "pdr"}) == "pdr"
 
 
 def test_batches_hold_conversations_of_similar_length(index: RowIndex) -> None:

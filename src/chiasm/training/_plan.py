@@ -124,7 +124,8 @@ def _draw(
     if not rows_of and count:
         msg = "the mixture leaves no row to train on"
         raise InvalidInput(msg)
-    chances = _chances(index.stage[[rows[0] for rows in rows_of]], data.balance)
+    first = [rows[0] for rows in rows_of]
+    chances = _chances(index.stage[first], [index.sizes[row] for row in first], data.balance)
     out: list[tuple[int, ...]] = []
     while len(out) < count:
         kept = rows_of if chances is None else [rows_of[k] for k in np.flatnonzero(rng.random(len(rows_of)) < chances)]
@@ -132,17 +133,26 @@ def _draw(
     return out[:count]
 
 
-def _chances(stages: npt.NDArray[np.str_], balance: dict[str, float]) -> npt.NDArray[np.float64] | None:
-    """(groups,) chance of each group to come in a pass, so that stages get their shares; 1 for the rarest beside its share."""
+def _chances(
+    stages: npt.NDArray[np.str_], sizes: Sequence[object], balance: dict[str, float]
+) -> npt.NDArray[np.float64] | None:
+    """(groups,) chance of each group to come in a pass, so that stages get their shares; 1 for the rarest beside its share.
+
+    The shares hold among images of each size, so of each field of view: else the size would foretell the stage.
+    """
     if not balance:
         return None
-    names, place, counts = np.unique(stages, return_inverse=True, return_counts=True)
-    for odd in sorted(set(names.tolist()) ^ set(balance)):
+    for odd in sorted(set(stages.tolist()) ^ set(balance)):
         raise UnknownName(
-            "stage in the balance" if odd in balance else "stage of the dataset", odd, {*balance, *names.tolist()}
+            "stage in the balance" if odd in balance else "stage of the dataset", odd, {*balance, *stages.tolist()}
         )
-    odds = np.asarray([balance[name] for name in names.tolist()]) / counts
-    return np.asarray((odds / odds.max())[place])
+    out = np.ones(len(stages))
+    for kind in set(sizes):
+        here = np.flatnonzero([size == kind for size in sizes])
+        names, place, counts = np.unique(stages[here], return_inverse=True, return_counts=True)
+        odds = np.asarray([balance[name] for name in names.tolist()]) / counts
+        out[here] = (odds / odds.max())[place]
+    return out
 
 
 def _members(group: npt.NDArray[np.int64], weights: npt.NDArray[np.float64] | None) -> list[npt.NDArray[np.int64]]:

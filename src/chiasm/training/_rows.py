@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from chiasm.errors import InvalidInput, UnknownName
 NEEDED: Final = ("images", "messages")
 """Columns without which nothing can be trained."""
 _WORDS: Final = ("program", "level", "form", "stage")
-_READ: Final = (*NEEDED, *_WORDS, "case_id")
+_READ: Final = (*NEEDED, *_WORDS, "case_id", "facts")
 _REASONING: Final = re.compile(r"<think>.*?</think>\s*", re.DOTALL)
 _SPLITS: Final = ("train", "validation", "test", "dev", "val")
 
@@ -91,7 +92,7 @@ class RowIndex:
         program: (n,) the question program of each row; empty text where the dataset names none.
         level: (n,) the level of each row's program in a curriculum; empty text where the dataset names none.
         form: (n,) the form of each row's question, free or choice; empty text where the dataset names none.
-        stage: (n,) the stage of disease of each row's eye; empty text where the dataset names none.
+        stage: (n,) the stage of disease that the row's image shows, else that of its eye; empty text where the dataset names none.
         characters: (n,) int64, length of the conversation's text.
         sizes: For each row the (height, width) of each image [px].
         fingerprint: Of all texts and images; a resumed run must find the same.
@@ -157,7 +158,7 @@ def scan_rows(store: RowStore) -> RowIndex:
         whole.update(digest + text.encode())
         columns["group"].append(groups.setdefault(digest, len(groups)))
         for name in _WORDS:
-            columns[name].append(row.get(name) or "")
+            columns[name].append((_shown_stage(row) if name == "stage" else row.get(name)) or "")
         columns["characters"].append(len(text))
         columns["sizes"].append(sizes)
     return RowIndex(
@@ -167,6 +168,13 @@ def scan_rows(store: RowStore) -> RowIndex:
         sizes=tuple(columns["sizes"]),
         fingerprint=whole.hexdigest(),
     )
+
+
+def _shown_stage(row: Row) -> str | None:
+    """The stage that a row of one image shows where its facts know it: a small field can be healthy in an eye that is not."""
+    facts = json.loads(row.get("facts") or "[]")
+    shown = [fact["value"] for fact in facts if fact["name"] == "stage_visible"] if len(row["images"]) == 1 else []
+    return (shown[0] if len(shown) == 1 else None) or row.get("stage")
 
 
 def check_row(row: Row, where: str) -> None:
