@@ -188,7 +188,7 @@ def _course(
 
 
 def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int) -> NDArray[np.float64]:
-    """The line up to where it comes too near to a vessel planted before; none where that is within `shortest` points."""
+    """The line up to where it comes too near to a vessel planted before; its first `shortest` points stay in any case."""
     there = np.array(seeds.pos)
     near = np.hypot(*(line[:, None] - there[None]).transpose(2, 0, 1)).min(axis=1) < PLANTED_GAP_UM
     near[:shortest] = False

@@ -19,7 +19,7 @@ from chiasm.worlds.octa.anatomy._params import AnatomyParams
 ARTERY, VEIN = 0, 1
 MURRAY_EXPONENT = 2.85
 """r_parent^k = sum r_child^k, between 2.55 and 2.9, the two values of Kreitner 2024. With side vessels at every step (see
-`SIDE_RADIUS_UM`) macular vessels taper from about 14 um at 1.5 mm from the fovea to capillary calibre at the FAZ."""
+`SIDE_RADIUS_UM`) macular vessels taper from about 13 um at 1.5 mm from the fovea to capillary calibre at the FAZ."""
 TERMINAL_RADIUS_UM = (4.2, 4.6)
 """Radius of a terminal arteriole and venule [um]."""
 SIDE_RADIUS_UM = (3.5, 4.1)
