@@ -177,6 +177,13 @@ def test_the_size_of_an_image_does_not_foretell_its_stage(index: RowIndex) -> No
         assert float(np.mean(stages[of_kind] == "pdr")) == pytest.approx(0.5, abs=0.05)
 
 
+def test_stages_get_their_shares_where_every_image_has_a_size_of_its_own(index: RowIndex) -> None:
+    own = dataclasses.replace(index, sizes=tuple(((64 + group, 64),) for group in index.group.tolist()))
+    data = DataTable(mixture={"recognition": 1.0}, balance={"healthy": 0.5, "pdr": 0.5})
+    rows = [rows[0] for rows in make_plan(own, data, optim(steps=300)).conversations]
+    assert float(np.mean(own.stage[rows] == "pdr")) == pytest.approx(0.5, abs=0.04)
+
+
 @pytest.mark.parametrize(
     ("shown", "images", "counts_as"), [("healthy", 1, "healthy"), (None, 1, "pdr"), ("healthy", 2, "pdr")]
 )

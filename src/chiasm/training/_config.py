@@ -107,8 +107,8 @@ class DataTable(_Table):
     """Stages in order, instead of one mixture."""
     balance: dict[str, float] = {}
     """Shares of the conversations by the stage that the image shows (the eye's where that is unknown), of every stage of the
-    dataset, among images of each size; empty: as they come. It needs a mixture or a curriculum, and leaves some images of
-    stages that are too frequent out of a pass, others out of the next."""
+    dataset, among images of each size that has them all; empty: as they come. It needs a mixture or a curriculum, and leaves
+    some images of stages that are too frequent out of a pass, others out of the next."""
     missing: Literal["refuse", "leave out"] = "refuse"
     """What to do with a program of the mixture that the dataset has no row of; what is left out is said."""
     turns: int = Field(default=1, ge=1, le=32)

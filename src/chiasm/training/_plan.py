@@ -138,7 +138,8 @@ def _chances(
 ) -> npt.NDArray[np.float64] | None:
     """(groups,) chance of each group to come in a pass, so that stages get their shares; 1 for the rarest beside its share.
 
-    The shares hold among images of each size, so of each field of view: else the size would foretell the stage.
+    The shares hold among images of each size that comes with every stage, so of each field of view (else the size would
+    foretell the stage), and among all others together.
     """
     if not balance:
         return None
@@ -147,8 +148,12 @@ def _chances(
             "stage in the balance" if odd in balance else "stage of the dataset", odd, {*balance, *stages.tolist()}
         )
     out = np.ones(len(stages))
-    for kind in set(sizes):
-        here = np.flatnonzero([size == kind for size in sizes])
+    members: dict[object, list[int]] = {}
+    for number, size in enumerate(sizes):
+        members.setdefault(size, []).append(number)
+    whole = [here for here in members.values() if set(stages[here].tolist()) == set(balance)]
+    rest = sorted(set(range(len(stages))).difference(*whole))
+    for here in [*whole, rest] if rest else whole:
         names, place, counts = np.unique(stages[here], return_inverse=True, return_counts=True)
         odds = np.asarray([balance[name] for name in names.tolist()]) / counts
         out[here] = (odds / odds.max())[place]
