@@ -68,7 +68,7 @@ class SheetPlan:
 
 
 SHEETS = (
-    SheetPlan(Layer.SVC, 100, 45.0, 2.2, 0.85, 30.0, 0.0, 1.0, 0.3),
+    SheetPlan(Layer.SVC, 100, 48.0, 2.2, 0.85, 30.0, 0.0, 1.0, 0.3),
     SheetPlan(Layer.ICP, 200, 76.0, 1.3, 0.5, 115.0, 0.75, 1.45, 0.42),
     SheetPlan(Layer.DCP, 300, 74.0, 0.7, 0.2, 155.0, 1.0, 1.45, 0.42),
 )

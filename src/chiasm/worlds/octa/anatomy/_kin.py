@@ -24,7 +24,7 @@ _SHARED = {
     "deep_faz_factor": (1.36, SHARED_REST),
     "svc_density": (1.0, SHARED_REST),
     "dvc_density": (1.0, SHARED_REST),
-    "foveal_sparing": (0.45, SHARED_REST),
+    "foveal_sparing": (0.36, SHARED_REST),
     "plateau_mm": (0.657, SHARED_REST),
     "arcade_superior_mm": (2.55, SHARED_REST),
     "arcade_inferior_mm": (2.55, SHARED_REST),

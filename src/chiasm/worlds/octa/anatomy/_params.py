@@ -63,7 +63,7 @@ class AnatomyParams(BaseModel):
     """The same for the deep complex (intermediate and deep plexus)."""
     rarefaction: float = Field(default=0.0, ge=0.0, le=0.4)
     """Share of capillary density that disease has taken evenly from all sheets, beside any area of dropout."""
-    foveal_sparing: float = Field(default=0.45, ge=0.0, le=0.8)
+    foveal_sparing: float = Field(default=0.36, ge=0.0, le=0.8)
     """Share of tissue cells merged at the rim of the FAZ; falls to 0 where the density plateau begins."""
     plateau_mm: float = Field(default=0.657, ge=0.4, le=1.2)
     """Distance from the fovea where the density stops rising [mm]; 0.657 in TVST 2777986."""
@@ -163,7 +163,7 @@ def sample_anatomy(
         **sample_faz_shape(rng),
         "svc_density": bounded_normal(rng, 1.0, 0.08, 0.76, 1.24),
         "dvc_density": bounded_normal(rng, 1.0, 0.05, 0.8, 1.2),
-        "foveal_sparing": bounded_normal(rng, 0.45, 0.06, 0.25, 0.65),
+        "foveal_sparing": bounded_normal(rng, 0.36, 0.06, 0.16, 0.56),
         "plateau_mm": bounded_normal(rng, 0.657, 0.05, 0.5, 0.8),
         "periarterial_um": bounded_normal(rng, 67.0, 8.0, 45.0, 90.0),
         "perivenous_um": bounded_normal(rng, 43.0, 5.0, 28.0, 60.0),
