@@ -26,8 +26,9 @@ def test_another_seed_gives_another_eye(plain: AnatomyParams) -> None:
     assert other.graph.n_edges != grow(plain).graph.n_edges
 
 
+@pytest.mark.parametrize("left", [np.empty((0, 2)), np.array([[0.0, 0.0], [90.0, 0.0], [0.0, 90.0]])])
 def test_an_eye_without_a_ring_around_the_faz_is_grown_from_the_next_seed(
-    plain: AnatomyParams, monkeypatch: pytest.MonkeyPatch
+    plain: AnatomyParams, monkeypatch: pytest.MonkeyPatch, left: np.ndarray
 ) -> None:
     from chiasm.worlds.octa.anatomy import _grow
 
@@ -35,14 +36,14 @@ def test_an_eye_without_a_ring_around_the_faz_is_grown_from_the_next_seed(
 
     def first_ring_lost(*args: object) -> object:
         taken.append(1)
-        return np.empty((0, 2)) if len(taken) == 1 else kept(*args)
+        return left if len(taken) == 1 else kept(*args)
 
     monkeypatch.setattr(_grow, "capillary_ring", first_ring_lost)
     again = grow(plain)
     next_seed = grow(plain.model_copy(update={"growth_seed": plain.growth_seed + 1}))
     assert again.params == plain
     np.testing.assert_array_equal(again.graph.position_um, next_seed.graph.position_um)
-    monkeypatch.setattr(_grow, "capillary_ring", lambda *_: np.empty((0, 2)))
+    monkeypatch.setattr(_grow, "capillary_ring", lambda *_: left)
     with pytest.raises(InvalidInput, match="no closed ring of capillaries around the FAZ"):
         grow(plain)
 
