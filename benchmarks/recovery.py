@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from chiasm.evaluation._realism import judge_tables
 from chiasm.evaluation._realism_features import feature_table
 from chiasm.worlds.octa import OctaRequest, OctaWorld, grow_eyes
-from chiasm.worlds.octa.imaging import Eye, Profile, calibrate, image, load_profile, sample_imaging
+from chiasm.worlds.octa.imaging import Eye, Profile, calibrate, image, load_profile, sample_imaging, tunable
 from chiasm.worlds.octa.imaging._calibrate import WANDER
 
 IMAGES = 20
@@ -27,7 +27,9 @@ IMAGES = 20
 def hidden(start: Profile, device: int) -> Profile:
     """The start with every fitted parameter and every part of the transfer moved by draws of their own."""
     rng = np.random.default_rng([2026, device])
-    moved = {k: start.mean(k) * float(np.exp(0.5 * sd * rng.standard_normal())) for k, sd in WANDER.items()}
+    limits = tunable()
+    drawn = {k: start.mean(k) * float(np.exp(0.5 * sd * rng.standard_normal())) for k, sd in WANDER.items()}
+    moved = {k: float(np.clip(value, *limits[k])) for k, value in drawn.items()}
     transfer = start.transfer.model_dump()
     transfer["share"] = tuple(s + 0.15 * float(rng.standard_normal()) for s in transfer["share"])
     power = float(np.exp(0.2 * rng.standard_normal()))
