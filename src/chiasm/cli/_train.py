@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         details=(
             "sft: supervised fine-tuning through TRL, loss on the answers only. The same command goes on after a stop or a kill,\n"
             "exactly. A recipe is a TOML file; those that ship: nano (a laptop's), nano-octa (with a\n"
-            "vision warm-up), nano-octa-report (its second leg), nano-octa-places (a further one),\n"
+            "vision warm-up), nano-octa-report (its second leg), nano-octa-places (its third),\n"
             "quickstart (a few minutes), svr-qwen3vl-8b (the SVR paper's).\n\n"
             "Examples:\n"
             "  chiasm train sft --data out/eyes --out out/model\n"
