@@ -43,7 +43,8 @@ retinopathy. **A research model, not a medical device**: no decision about a pat
 | weights sha256 | `{weights_hash}` |
 
 The imaging profiles were calibrated on the grey levels of NORMAL images of OCTA-500 (RTVue-XR, 3 and 6 mm) without any disease
-label. Checkpoints were not chosen on real images: the last step is taken.
+label, and so were two numbers of the anatomy (rim of the FAZ, spacing of capillaries). Checkpoints were not chosen on real
+images: the last step is taken.
 {notes}
 ## Results
 
