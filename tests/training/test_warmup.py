@@ -176,7 +176,7 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
     )
     source = DenseRows([shard], asked)
     assert len(asked.numbers()) == 1 + 1 + 2 + 8
-    assert len(asked.all_maps()) == 1 + 8
+    assert len(asked.all_maps()) == 1 + 8 + 8
     assert [source[k].scalars["count of microaneurysm"] for k in range(6)] == [0, 1, 0, 1, 0, 1]
     assert [source[k].scalars["stage_visible = pdr"] for k in range(6)] == [0, 1, 0, 1, 0, 1]
     assert [source[k].scalars["stage_visible = healthy"] for k in range(6)] == [1, 0, 1, 0, 1, 0]
@@ -194,6 +194,12 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
         drawn = [divided.maps[f"microaneurysm in octant {k}"] for k in range(8)]
         assert np.array_equal(np.sum(drawn, axis=0), moved.maps["microaneurysm"])
         assert [bool(eighth.any()) for eighth in drawn] == [share > 0 for share in shares]
+        here = np.array([divided.maps[f"field in octant {k}"] for k in range(8)])
+        assert here.sum(axis=0).min() == here.sum(axis=0).max() == 1
+        assert all(
+            np.array_equal(eighth, whole & moved.maps["microaneurysm"])
+            for eighth, whole in zip(drawn, here, strict=True)
+        )
     with pytest.raises(ValueError, match="vein is not in maps"):
         table(octants=("vein",))
 

@@ -156,6 +156,15 @@ def test_age_lowers_density_and_widens_the_faz(plain: AnatomyParams) -> None:
         assert old.capillary_density_per_mm[layer] < young.capillary_density_per_mm[layer]
 
 
+def test_disease_thins_the_bed_more_outside_the_macula(plain: AnatomyParams) -> None:
+    wide = plain.model_copy(update={"fov_mm": 6.0})
+    healthy, ill = (audit(grow(wide.model_copy(update={"rarefaction": share}))) for share in (0.0, 0.15))
+    inner, outer = (healthy.ring_mm > 0.8) & (healthy.ring_mm < 1.8), healthy.ring_mm > 2.4
+    left = [ill.density_per_mm[ring].mean() / healthy.density_per_mm[ring].mean() for ring in (inner, outer)]
+    assert 0.8 < left[0] < 0.95
+    assert left[1] < left[0] - 0.08
+
+
 def test_cells_lie_on_both_sides_of_every_sheet_capillary(eye: Callable[..., Anatomy]) -> None:
     anatomy = eye(0)
     for layer, tissue in anatomy.tissue.items():

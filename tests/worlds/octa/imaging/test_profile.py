@@ -67,10 +67,10 @@ def test_every_number_is_drawn_in_its_range():
         assert all(limits[k][0] <= params[k] <= limits[k][1] for k in limits)
 
 
-@pytest.mark.parametrize("fov_mm", [3.0, 6.0])
-def test_a_thinner_bed_is_measured_thinner(fov_mm):
+@pytest.mark.parametrize(("fov_mm", "most"), [(3.0, 0.965), (6.0, 0.92)])
+def test_a_thinner_bed_is_measured_thinner(fov_mm, most):
     # Where deep capillaries fill every gap, a diseased bed looks like a healthy one: the 6 mm profile of world 6 let a bed
-    # 20 % thinner measure 2.4 % thinner.
+    # 20 % thinner measure 2.4 % thinner, that of world 7 5 %.
     world = OctaWorld(OctaRequest(stage="healthy", fov_mm=fov_mm))
     profile = load_profile(f"rtvue-xr-{fov_mm:.0f}mm")
     measured = {0.0: [], 0.2: []}
@@ -83,4 +83,4 @@ def test_a_thinner_bed_is_measured_thinner(fov_mm):
             shot = sample_imaging(np.random.default_rng([3, k]), profile, artefacts="none")
             found = measure_image(image(grown, shot).pixels, fov_mm, "OD").biomarkers
             densities.append(found.value("skeleton_density"))
-    assert np.mean(measured[0.2]) < 0.965 * np.mean(measured[0.0])
+    assert np.mean(measured[0.2]) < most * np.mean(measured[0.0])

@@ -31,6 +31,11 @@ GRAIN_UM = 13.0
 """Tissue that is not in the zone lets its cell's border, the capillary, lie about this much farther out [um] (measured)."""
 RIM_GRAIN_UM = 6.0
 """The ring of capillaries lies this much outside the last tissue of the FAZ [um] (measured)."""
+MACULA_UM = 2000.0
+OUTWARD = 3.0
+"""Disease thins the bed more beyond this distance from the fovea, by this power of it per unit of rarefaction (tuned to what 6 mm
+images measure): in the 3-6 mm ring density falls by 32, 45 and 70 % where the macula's falls by 9, 15 and 19 % (deep plexus,
+mild to severe; 102 and 170 eyes, docs/pathology.md)."""
 RIM_BAND_UM = 95.0
 """Capillaries arch along the rim of the FAZ within about this distance of it [um]."""
 
@@ -87,7 +92,7 @@ def _grow_sheet(
 ) -> Sheet:
     density = params.effective_density * (params.svc_density if plan.layer == Layer.SVC else params.dvc_density)
     spacing = plan.spacing_um / density
-    lattice = _spared(
+    lattice = _stretched(
         params, jittered_lattice(params.growth_seed, plan.stream, spacing, _padded(box_um, spacing), LATTICE_JITTER)
     )
     points = lattice.points_um
@@ -114,16 +119,19 @@ def _padded(box_um: NDArray[np.float64], spacing_um: float) -> NDArray[np.float6
     return box_um + np.array([-2.0, 2.0]) * spacing_um
 
 
-def _spared(params: AnatomyParams, lattice: Lattice) -> Lattice:
-    """The lattice thinned towards the fovea: inside the density's plateau distance it is stretched around the fovea.
+def _stretched(params: AnatomyParams, lattice: Lattice) -> Lattice:
+    """The lattice thinned towards the fovea, and in an ill eye outwards: points move along their radius.
 
-    r = R (q / R)^p with p < 1 widens the lattice along circles by r / q and leaves it nearly as it is along the radius.
+    r = R (q / R)^p. Inside the density's plateau distance p < 1 widens the lattice along circles by r / q and leaves it nearly as
+    it is along the radius. Beyond `MACULA_UM` p = 1 + `OUTWARD` x rarefaction > 1 widens it both ways, more the farther out.
     """
     plateau = params.plateau_mm * 1000.0
     distance = np.hypot(lattice.points_um[:, 0], lattice.points_um[:, 1])
     scale = np.ones(len(distance))
     near = (distance < plateau) & (distance > 0.0)
     scale[near] = (distance[near] / plateau) ** (-0.7 * params.foveal_sparing)
+    far = distance > MACULA_UM
+    scale[far] = (distance[far] / MACULA_UM) ** (OUTWARD * params.rarefaction)
     return Lattice(lattice.points_um * scale[:, None], lattice.chance, lattice.shape)
 
 
