@@ -18,7 +18,7 @@ from chiasm.errors import InvalidInput
 from chiasm.models import Bundle
 from chiasm.training import DenseRows, DenseSample, WarmupTable, load_recipe, part_of, train_sft, warm_up
 from chiasm.training._dense import cell_shares, turned, with_octants
-from chiasm.training._warmup import SPREAD
+from chiasm.training._warmup import FAINT, SPREAD, _whitening
 
 
 def quiet(line: str) -> None:
@@ -88,6 +88,17 @@ def test_the_tower_learns_where_things_are(
     assert len(losses) == 4
     assert losses[-1] < 0.6 * losses[0]
     assert all("images/s" in line for line in lines)
+
+
+def test_a_feature_that_fills_the_tokens_drowns_no_other() -> None:
+    generator = torch.Generator().manual_seed(0)
+    # One direction with a hundred times the others' spread, one that is all but silent.
+    scales = torch.tensor([100.0, 1.0, 1.0, 1.0, 1e-3])
+    turn = torch.linalg.qr(torch.randn(5, 5, generator=generator)).Q
+    tokens = torch.randn(4000, 5, generator=generator) * scales @ turn.T
+    shares = ((tokens - tokens.mean(0)) @ _whitening(tokens - tokens.mean(0)) @ turn).var(0)
+    assert shares[1:4].mean() > 0.2 * shares[0]
+    assert shares[4] < FAINT * shares[0]
 
 
 def test_warmed_tokens_are_centred_and_of_stated_spread(
