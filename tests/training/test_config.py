@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from chiasm.errors import InvalidInput, UnknownName
+from chiasm.models import PRESETS, local_folder
 from chiasm.training import DataTable, OptimTable, RowIndex, load_recipe, recipe_json, shipped_recipes
 from chiasm.training._plan import make_plan
 from chiasm.training._rows import _shown_stage
@@ -27,6 +28,15 @@ def test_every_shipped_recipe_loads_and_the_published_one_says_what_was_publishe
         2048,
         512 * 512,
     )
+
+
+@pytest.mark.parametrize("leg", ["nano-octa-report", "nano-octa-places"])
+def test_a_leg_begins_from_trained_weights(leg: str) -> None:
+    base = load_recipe(leg).model.base
+    assert base not in PRESETS  # a preset's name would silently mean fresh weights
+    folder = local_folder(base)
+    assert folder == local_folder("nano")
+    assert folder is not None and (folder / "model.safetensors").is_file()
 
 
 def test_accelerate_configurations_are_complete() -> None:

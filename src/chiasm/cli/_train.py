@@ -38,7 +38,10 @@ def add(commands: Any) -> None:
         "--recipe", default="nano", metavar="NAME|TOML", help="a recipe that ships, or a file (default: nano)"
     )
     parser.add_argument(
-        "--model", metavar="MODEL", help="start from this preset, folder or hub id instead of the recipe's"
+        "--model",
+        metavar="MODEL",
+        help="start from this instead of the recipe's: a preset (nano, small: fresh weights), embedded (the trained nano in "
+        "the package), a folder or a hub id",
     )
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting of the recipe"

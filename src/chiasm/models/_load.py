@@ -14,6 +14,8 @@ from chiasm.models._messages import Chat
 
 EMBEDDED = "nano"
 """Name of the model whose weights ship with the package."""
+TRAINED = "embedded"
+"""The same for training, where the name of a preset means fresh weights."""
 
 ADAPTER = "adapter_config.json"
 """The file that makes a folder a low-rank adapter of another model."""
@@ -130,7 +132,7 @@ def _place_of(spec: str | Path) -> tuple[str, bool]:
             msg = f"a model folder holds config.json or {ADAPTER}, and {folder} holds neither"
             raise InvalidInput(msg)
         return str(folder), True
-    if str(spec) == EMBEDDED:
+    if str(spec) in (EMBEDDED, TRAINED):
         weights = files("chiasm.models").joinpath("weights", EMBEDDED)
         if not weights.is_dir():
             msg = "this installation carries no nano weights; train some, and give their folder"
@@ -138,7 +140,7 @@ def _place_of(spec: str | Path) -> tuple[str, bool]:
         return str(weights), True
     if isinstance(spec, str) and _HUB_ID.fullmatch(spec) and not spec.startswith((".", "~")):
         return spec, False
-    msg = f"no model folder at {str(spec)!r}, and it is no hub id (ORG/NAME), no address (http://...) and not 'nano'"
+    msg = f"no model folder at {str(spec)!r}, and it is no hub id (ORG/NAME), no address (http://...) and not 'nano' or 'embedded'"
     raise InvalidInput(msg)
 
 

@@ -12,7 +12,7 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -41,7 +41,7 @@ class ModelTable(_Table):
     """What is trained."""
 
     base: str
-    """A build preset (nano, small), a model folder, or a hub id."""
+    """A build preset (nano, small: fresh weights), `embedded` (the trained nano in the package), a model folder, or a hub id."""
     train: tuple[Part, ...] = ("vision", "projector", "language")
     """Parts whose weights move; the others stay bit-equal. With `lora`, the parts that get adapters."""
     lora: LoraTable | None = None
@@ -225,7 +225,7 @@ class WarmupTable(_Table):
     """Facts in words with the values that are to be told apart from the whole image."""
     octants: tuple[str, ...] = ()
     """Terms, each one of `maps`, that are to be told apart by eighth of the image around its centre: eight more maps, each
-    empty outside its eighth, and the share of the field in each; where any is named, the eighths themselves are maps too.
+    empty outside its eighth, and the share of the field in each.
 
     Language tokens are read by what they hold, so a place must be in what they hold to be said later."""
     scalar_weight: float = Field(default=0.1, ge=0)
@@ -250,8 +250,7 @@ class WarmupTable(_Table):
 
     def all_maps(self) -> tuple[str, ...]:
         """Names of all maps, in the order of their read-outs."""
-        divided = (*self.octants, HERE) if self.octants else ()
-        return (*self.maps, *(octant_name(term, octant) for term in divided for octant in range(8)))
+        return (*self.maps, *(octant_name(term, octant) for term in self.octants for octant in range(8)))
 
     def numbers(self) -> tuple[str, ...]:
         """Names of all whole-image numbers, in the order of their read-outs."""
@@ -261,10 +260,6 @@ class WarmupTable(_Table):
             *(class_name(fact, value) for fact, values in self.classes.items() for value in values),
             *(octant_name(term, octant) for term in self.octants for octant in range(8)),
         )
-
-
-HERE: Final = "field"
-"""Stands for the image itself where terms are divided by eighth: a token tells by it where it lies."""
 
 
 def count_name(term: str) -> str:

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from chiasm.case import Mask
 from chiasm.errors import InvalidInput
-from chiasm.training._config import HERE, WarmupTable, class_name, count_name, octant_name
+from chiasm.training._config import WarmupTable, class_name, count_name, octant_name
 
 _COLUMNS = ("images", "views", "findings", "facts")
 WINDOW_GROUPS = 8
@@ -146,15 +146,15 @@ def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
 
 
 def with_octants(sample: DenseSample, terms: Sequence[str]) -> DenseSample:
-    """The sample with each known term's map and share of the field in each eighth of the image, and with the eighths."""
-    if not terms:
-        return sample
-    eighths = _octants(sample.image.shape)
-    masks = {term: np.asarray(sample.maps[term]) for term in terms if term in sample.maps}
-    maps = {octant_name(term, k): mask * (eighths == k) for term, mask in masks.items() for k in range(8)}
+    """The sample with each known term's map and share of the field in each eighth of the image around its centre."""
+    maps: dict[str, npt.NDArray[Any]] = {}
+    for term in terms:
+        if term in sample.maps:
+            mask = np.asarray(sample.maps[term])
+            eighths = _octants(mask.shape)
+            maps |= {octant_name(term, octant): mask * (eighths == octant) for octant in range(8)}
     shares = {name: float(np.mean(mask)) for name, mask in maps.items()}
-    here = {octant_name(HERE, k): eighths == k for k in range(8)}
-    return DenseSample(sample.image, {**sample.maps, **maps, **here}, {**sample.scalars, **shares})
+    return DenseSample(sample.image, {**sample.maps, **maps}, {**sample.scalars, **shares})
 
 
 @lru_cache(maxsize=8)

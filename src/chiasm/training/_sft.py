@@ -77,6 +77,8 @@ def train_sft(
     index = scan_rows(store)
     claim(folder, {"recipe": recipe.model_dump(mode="json"), "rows": index.fingerprint})
     bundle = start if start is not None else starting_model(recipe)
+    if start is None:
+        say(f"begins from {recipe.model.base}: {'fresh' if recipe.model.base in PRESETS else 'trained'} weights")
     from chiasm.training._run import Run
 
     begun = time.monotonic()

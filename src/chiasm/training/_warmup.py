@@ -3,7 +3,7 @@
 1. Each language token of an image (32 x 32 px) must tell, through one linear head, what lies in each of its cells, and the
    mean of all tokens must tell the whole-image numbers. So what the language model will read is what a line can read out.
 2. Images are turned and mirrored at random (8 symmetries), which leaves all targets true.
-3. The heads are thrown away, and the tokens are centred and whitened for the language layers. Language is connected
+3. The heads are thrown away, and the tokens are centred and scaled for fresh language layers. Language is connected
    afterwards by the ordinary training.
 
 A run can be stopped and continued; it gives the same weights as an unbroken one.
@@ -36,10 +36,6 @@ STATE: Final = "state.pt"
 MODEL: Final = "model"
 SPREAD: Final = 1.0
 """Standard deviation of an image token's values after the warm-up, over tokens and dimensions."""
-SETTLED: Final = 64
-"""Images whose tokens decide how all are centred and whitened."""
-FAINT: Final = 1e-3
-"""Directions with less than this share of the mean variance are not brought up to the others: they are noise."""
 
 
 @dataclass(frozen=True)
@@ -187,22 +183,21 @@ class _Warmup:
             self.step = int(state["step"])
 
     def settle(self) -> None:
-        """Centre what the language model will be given, and whiten it.
+        """Centre what the language model will be given, and bring its spread to `SPREAD`.
 
         The heads do not feel a common vector or a factor, so both grow freely (4.5 root mean square, 3.6 of it common, where fresh
-        text embeddings have 0.02), and what is easily told, such as the place of a token, took up to 95 % of the tokens' variance:
-        language then did not look (docs/log.md).
+        text embeddings have 0.02; docs/log.md).
         """
-        samples = [self.source[index] for index in range(min(SETTLED, len(self.source)))]
+        samples = [self.source[index] for index in range(min(64, len(self.source)))]
         with torch.no_grad():
             found = [self._branches(self._pixels([sample])) for sample in samples]
             branches = [torch.cat(parts) for parts in zip(*found, strict=True)]
             means = [branch.mean(0) for branch in branches]
-            mixed = _whitening(torch.stack([b - m for b, m in zip(branches, means, strict=True)]).sum(0))
+            spread = float(torch.stack([b - m for b, m in zip(branches, means, strict=True)]).sum(0).std())
             mergers = (self.tower.merger, *self.tower.deepstack_merger_list)
             for merger, mean in zip(mergers, means, strict=True):
-                merger.linear_fc2.bias.copy_(mixed @ (merger.linear_fc2.bias - mean))
-                merger.linear_fc2.weight.copy_(mixed @ merger.linear_fc2.weight)
+                merger.linear_fc2.bias.sub_(mean).mul_(SPREAD / spread)
+                merger.linear_fc2.weight.mul_(SPREAD / spread)
 
     def lap(self) -> float:
         """Seconds since the last call."""
@@ -297,14 +292,6 @@ class _Warmup:
         mean = [max(float(np.mean(shares[name])), 1e-5) for name in self.maps]
         rarity = [min(math.sqrt((1 - share) / share), 10.0) for share in mean]
         return tuple(torch.tensor(row, device=self.device) for row in (centre, spread, rarity))
-
-
-def _whitening(tokens: torch.Tensor) -> torch.Tensor:
-    """(hidden, hidden) symmetric: gives centred tokens (n, hidden) like variance in all directions but faint ones, and `SPREAD`."""
-    exact = tokens.double()
-    variance, axes = torch.linalg.eigh(exact.T @ exact / len(exact))
-    mixed = (axes / (variance.clamp(min=0) + FAINT * variance.mean()).sqrt()) @ axes.T
-    return (mixed * (SPREAD / (exact @ mixed).std())).to(tokens.dtype)
 
 
 def _course(step: int, steps: int, warmup: float) -> float:
