@@ -36,7 +36,8 @@ def test_a_leg_begins_from_trained_weights(leg: str) -> None:
     assert base not in PRESETS  # a preset's name would silently mean fresh weights
     folder = local_folder(base)
     assert folder == local_folder("nano")
-    assert folder is not None and (folder / "model.safetensors").is_file()
+    assert folder is not None
+    assert (folder / "model.safetensors").is_file()
 
 
 def test_accelerate_configurations_are_complete() -> None:
