@@ -62,7 +62,7 @@ class AnatomyParams(BaseModel):
     dvc_density: float = Field(default=1.0, ge=0.6, le=1.4)
     """The same for the deep complex (intermediate and deep plexus)."""
     rarefaction: float = Field(default=0.0, ge=0.0, le=0.4)
-    """Share of capillary density that disease has taken from all sheets in the macula, beside any area of dropout; more outside it."""
+    """Share of capillary density that disease has taken in the macula from all sheets, beside areas of dropout; more outside."""
     foveal_sparing: float = Field(default=0.36, ge=0.0, le=0.8)
     """Share of tissue cells merged at the rim of the FAZ; falls to 0 where the density plateau begins."""
     plateau_mm: float = Field(default=0.657, ge=0.4, le=1.2)
