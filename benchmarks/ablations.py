@@ -33,24 +33,21 @@ class Shown(NamedTuple):
     """One image and what varies from image to image."""
 
     pixels: NDArray[np.uint8]
-    stage: int
+    ill: bool
     fov_mm: float
     age: float
     profile: str
-    artefacts: int
-    lesions: frozenset[str]
+    terms: frozenset[str]
 
 
-LESIONS = {"microaneurysm", "intraretinal microvascular abnormality", "neovascularization", "capillary dropout"}
+SEVERE = ("intraretinal microvascular abnormality", "neovascularization")
 ARMS: dict[str, Callable[[Shown], bool]] = {
     "everything": lambda shown: True,
     "one device": lambda shown: shown.profile.startswith("rtvue"),
     "mixed devices only": lambda shown: shown.profile.startswith("mixed"),
-    "no artefacts": lambda shown: shown.artefacts == 0,
+    "no artefacts": lambda shown: shown.terms.isdisjoint(artefact_kinds()),
     "ages 30 to 55": lambda shown: 30 <= shown.age <= 55,
-    "no new vessels, no IRMA": lambda shown: (
-        len(shown.lesions & {"intraretinal microvascular abnormality", "neovascularization"}) == 0
-    ),
+    "no new vessels, no IRMA": lambda shown: shown.terms.isdisjoint(SEVERE),
 }
 
 
@@ -66,8 +63,8 @@ def main() -> None:
     synthetic = np.array([s.pixels for s in test])
     arms = {name: [s for s in train if belongs(s)] for name, belongs in ARMS.items()}
     fewest = (
-        min(sum(s.stage > 0 for s in arm) for arm in arms.values()),
-        min(sum(s.stage == 0 for s in arm) for arm in arms.values()),
+        min(sum(s.ill for s in arm) for arm in arms.values()),
+        min(sum(not s.ill for s in arm) for arm in arms.values()),
     )
     print(
         f"{args.fov_mm} mm, {fewest[1]} healthy and {fewest[0]} ill images an arm; "
@@ -79,12 +76,12 @@ def main() -> None:
             chosen = drawn(arm, fewest, seed)
             predict = fit(
                 np.array([s.pixels for s in chosen]),
-                np.array([s.stage > 0 for s in chosen]).astype(np.intp),
+                np.array([s.ill for s in chosen]).astype(np.intp),
                 2,
                 steps=STEPS,
                 seed=seed,
             )
-            rows.append((judged(predict(synthetic), np.array([s.stage > 0 for s in test])), judged(predict(real), ill)))
+            rows.append((judged(predict(synthetic), np.array([s.ill for s in test])), judged(predict(real), ill)))
         for where, pairs in zip(("synthetic", "real"), zip(*rows, strict=True), strict=True):
             areas, balanced = zip(*pairs, strict=True)
             listed = ", ".join(f"{a:.3f}/{b:.3f}" for a, b in pairs)
@@ -97,7 +94,7 @@ def main() -> None:
 def drawn(arm: list[Shown], counts: tuple[int, int], seed: int) -> list[Shown]:
     """So many ill and healthy images of an arm."""
     rng = np.random.default_rng([seed, 12])
-    kinds = [s for s in arm if s.stage > 0], [s for s in arm if s.stage == 0]
+    kinds = [s for s in arm if s.ill], [s for s in arm if not s.ill]
     return [kind[i] for kind, n in zip(kinds, counts, strict=True) for i in rng.permutation(len(kind))[:n]]
 
 
@@ -124,18 +121,16 @@ def described(row: dict[str, Any], view: dict[str, Any]) -> Shown:
     """What an item's row says about its only image."""
     facts = {fact["name"]: fact["value"] for fact in json.loads(row["facts"])}
     looks = json.loads(view["attributes"])
-    terms = [f["term"] for f in row["findings"] if f["visible"] is not False]
     with Image.open(io.BytesIO(row["images"][0]["bytes"])) as opened:
-        pixels = np.asarray(opened.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
-    return Shown(
-        pixels,
-        STAGES.index(str(facts["stage_visible"])),
-        looks["fov_mm"],
-        float(facts["age"]),
-        looks["profile"],
-        sum(t in artefact_kinds() for t in terms),
-        frozenset(terms) & LESIONS,
-    )
+        pixels = shrunk(opened)
+    terms = frozenset(f["term"] for f in row["findings"] if f["visible"] is not False)
+    ill = facts["stage_visible"] != STAGES[0]
+    return Shown(pixels, ill, looks["fov_mm"], float(facts["age"]), looks["profile"], terms)
+
+
+def shrunk(picture: Image.Image) -> NDArray[np.uint8]:
+    """(S, S) grey pixels as the probe takes them."""
+    return np.asarray(picture.convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX))
 
 
 def real_images(fov_mm: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
@@ -144,10 +139,7 @@ def real_images(fov_mm: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     for case in read_octa500(f"{os.environ['CHIASM_DATA']}/octa500", fov_mm=fov_mm, masks=False):
         fact = case.fact("disease")
         if fact is not None and fact.value in ("NORMAL", "DR"):
-            picture = (
-                Image.fromarray(case.views[0].pixels).convert("L").resize((SIDE_PX, SIDE_PX), Image.Resampling.BOX)
-            )
-            found.append(np.asarray(picture))
+            found.append(shrunk(Image.fromarray(case.views[0].pixels)))
             ill.append(fact.value == "DR")
     return np.array(found), np.array(ill)
 

@@ -32,10 +32,12 @@ GRAIN_UM = 13.0
 RIM_GRAIN_UM = 6.0
 """The ring of capillaries lies this much outside the last tissue of the FAZ [um] (measured)."""
 MACULA_UM = 2000.0
+"""Disease thins the bed evenly up to this distance from the fovea, and more beyond it [um]."""
 OUTWARD = 3.0
-"""Disease thins the bed more beyond this distance from the fovea, by this power of it per unit of rarefaction (tuned to what 6 mm
-images measure): in the 3-6 mm ring density falls by 32, 45 and 70 % where the macula's falls by 9, 15 and 19 % (deep plexus,
-mild to severe; 102 and 170 eyes, docs/pathology.md)."""
+"""Power of that distance by which it does, per unit of rarefaction (tuned to what 6 mm images measure).
+
+In the 3-6 mm ring density falls by 32, 45 and 70 % where the macula's falls by 9, 15 and 19 % (deep plexus, mild to severe; 102 and
+170 eyes, docs/pathology.md)."""
 RIM_BAND_UM = 95.0
 """Capillaries arch along the rim of the FAZ within about this distance of it [um]."""
 
