@@ -17,7 +17,8 @@ from chiasm.case import Mask
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle
 from chiasm.training import DenseRows, DenseSample, WarmupTable, load_recipe, part_of, train_sft, warm_up
-from chiasm.training._dense import cell_shares, turned, with_octants
+from chiasm.training._config import AXES
+from chiasm.training._dense import cell_shares, turned, with_places
 from chiasm.training._warmup import SPREAD
 
 
@@ -185,7 +186,7 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
     sample = DenseSample(mask.astype(np.uint8), {"microaneurysm": mask}, {})
     for number in range(20):
         moved = turned(sample, np.random.SeedSequence(number))
-        divided = with_octants(moved, ("microaneurysm",))
+        divided = with_places(moved, asked)
         shares = [divided.scalars[f"microaneurysm in octant {k}"] for k in range(8)]
         row_px, column_px = np.argwhere(moved.maps["microaneurysm"]).mean(0) - 31.5
         place = {(0, 1): 0, (1, 0): 2, (0, -1): 4, (-1, 0): 6}[round(row_px / 24), round(column_px / 24)]
@@ -196,6 +197,18 @@ def test_counts_classes_and_octants_are_told_and_turn_with_the_image(toy: Simple
         assert [bool(eighth.any()) for eighth in drawn] == [share > 0 for share in shares]
     with pytest.raises(ValueError, match="vein is not in maps"):
         table(octants=("vein",))
+
+
+def test_tokens_are_asked_for_their_own_place_as_it_is_after_turning() -> None:
+    asked = table(axes=True)
+    assert asked.all_maps()[-2:] == AXES
+    image = np.arange(64 * 96, dtype=np.uint16).reshape(64, 96).astype(np.uint8)
+    sample = DenseSample(image, {}, {})
+    shares = cell_shares(with_places(turned(sample, np.random.SeedSequence(1)), asked), AXES, (64, 64), 32, 1)
+    across, down = shares[:, 0, 0], shares[:, 1, 0]
+    assert across.tolist() == pytest.approx([0.25, 0.75, 0.25, 0.75], abs=1e-5)
+    assert down.tolist() == pytest.approx([0.25, 0.25, 0.75, 0.75], abs=1e-5)
+    assert with_places(sample, table()).maps == {}
 
 
 def test_a_recipe_with_a_warm_up_runs_it_first(

@@ -12,7 +12,7 @@ import json
 import tomllib
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -228,6 +228,9 @@ class WarmupTable(_Table):
     empty outside its eighth, and the share of the field in each.
 
     Language tokens are read by what they hold, so a place must be in what they hold to be said later."""
+    axes: bool = False
+    """Whether each token must also tell where it lies: two more maps, which rise from 0 to 1 from left to right and from
+    above to below. Tokens that were never asked held their row (R2 0.82) and not their column (0.08; docs/log.md)."""
     scalar_weight: float = Field(default=0.1, ge=0)
     """Weight of the loss of scalars, counts, classes and octants together, beside the maps'."""
     photometry: PhotometryTable | None = None
@@ -250,7 +253,8 @@ class WarmupTable(_Table):
 
     def all_maps(self) -> tuple[str, ...]:
         """Names of all maps, in the order of their read-outs."""
-        return (*self.maps, *(octant_name(term, octant) for term in self.octants for octant in range(8)))
+        octants = (octant_name(term, octant) for term in self.octants for octant in range(8))
+        return (*self.maps, *octants, *(AXES if self.axes else ()))
 
     def numbers(self) -> tuple[str, ...]:
         """Names of all whole-image numbers, in the order of their read-outs."""
@@ -260,6 +264,10 @@ class WarmupTable(_Table):
             *(class_name(fact, value) for fact, values in self.classes.items() for value in values),
             *(octant_name(term, octant) for term in self.octants for octant in range(8)),
         )
+
+
+AXES: Final = ("place from left to right", "place from above to below")
+"""Names of the two maps of `WarmupTable.axes`."""
 
 
 def count_name(term: str) -> str:

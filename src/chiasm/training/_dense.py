@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from chiasm.case import Mask
 from chiasm.errors import InvalidInput
-from chiasm.training._config import WarmupTable, class_name, count_name, octant_name
+from chiasm.training._config import AXES, WarmupTable, class_name, count_name, octant_name
 
 _COLUMNS = ("images", "views", "findings", "facts")
 WINDOW_GROUPS = 8
@@ -145,16 +145,28 @@ def turned(sample: DenseSample, seed: np.random.SeedSequence) -> DenseSample:
     return DenseSample(move(sample.image), {name: move(mask) for name, mask in sample.maps.items()}, sample.scalars)
 
 
-def with_octants(sample: DenseSample, terms: Sequence[str]) -> DenseSample:
-    """The sample with each known term's map and share of the field in each eighth of the image around its centre."""
+def with_places(sample: DenseSample, table: WarmupTable) -> DenseSample:
+    """The sample with the places that the table asks for.
+
+    Of each known term of `octants` map and share of the field in each eighth of the image around its centre; the maps of
+    `axes` where they are wanted.
+    """
     maps: dict[str, npt.NDArray[Any]] = {}
-    for term in terms:
+    for term in table.octants:
         if term in sample.maps:
             mask = np.asarray(sample.maps[term])
             eighths = _octants(mask.shape)
             maps |= {octant_name(term, octant): mask * (eighths == octant) for octant in range(8)}
     shares = {name: float(np.mean(mask)) for name, mask in maps.items()}
-    return DenseSample(sample.image, {**sample.maps, **maps}, {**sample.scalars, **shares})
+    axes = dict(zip(AXES, _axes(sample.image.shape), strict=True)) if table.axes else {}
+    return DenseSample(sample.image, {**sample.maps, **maps, **axes}, {**sample.scalars, **shares})
+
+
+@lru_cache(maxsize=8)
+def _axes(shape: tuple[int, ...]) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """(H, W) twice: how far from the left and from the top each pixel's middle lies, in [0, 1]."""
+    down, across = ((np.arange(side, dtype=np.float32) + 0.5) / side for side in shape)
+    return np.broadcast_to(across, shape), np.broadcast_to(down[:, None], shape)
 
 
 @lru_cache(maxsize=8)

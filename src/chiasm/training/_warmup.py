@@ -28,7 +28,7 @@ from torch.nn import functional
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle, budget_of, fast_bf16, grey_pixels, quicken, save
 from chiasm.training._config import WarmupTable
-from chiasm.training._dense import DenseSample, DenseSource, cell_shares, turned, with_octants
+from chiasm.training._dense import DenseSample, DenseSource, cell_shares, turned, with_places
 from chiasm.training._guards import check_finite
 from chiasm.training._photometry import rephotographed
 
@@ -220,7 +220,7 @@ class _Warmup:
 
     def _sample(self, index: int) -> DenseSample:
         root = np.random.SeedSequence(self.table.seed, spawn_key=(2, self.step, index))
-        sample = with_octants(turned(self.source[index], root), self.table.octants)
+        sample = with_places(turned(self.source[index], root), self.table)
         if self.table.photometry is None:
             return sample
         rng = np.random.default_rng(root.spawn(1)[0])
@@ -278,7 +278,7 @@ class _Warmup:
         values: dict[str, list[float]] = {name: [] for name in self.names}
         shares: dict[str, list[float]] = {name: [] for name in self.maps}
         for index in range(min(256, len(self.source))):
-            sample = with_octants(self.source[index], self.table.octants)
+            sample = with_places(self.source[index], self.table)
             for name in values.keys() & sample.scalars.keys():
                 values[name].append(sample.scalars[name])
             for name in shares.keys() & sample.maps.keys():
