@@ -20,7 +20,7 @@ from chiasm.worlds.octa import OctaRequest, OctaWorld, grow_eyes
 from chiasm.worlds.octa.imaging import image, load_profile, sample_imaging
 from chiasm.worlds.octa.imaging._image import develop, finish
 from chiasm.worlds.octa.imaging._transfer import Transfer
-from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer
+from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer, measure_pixels, with_modes
 
 
 def main() -> None:
@@ -41,10 +41,11 @@ def main() -> None:
         return finish(recorded[i], drawn[i].model_copy(update={"transfer": transfer})).pixels
 
     for half in (0, 1):
-        transfer, _ = fit_transfer(
-            [r.noisy for r in recorded], finished, real[half::2], start=Transfer.identity(), rounds=8
+        target = measure_pixels(real[half::2])
+        transfer, made = fit_transfer(
+            [r.noisy for r in recorded], finished, target, start=Transfer.identity(), rounds=8
         )
-        fitted = profile.model_copy(update={"transfer": transfer})
+        fitted = profile.model_copy(update={"transfer": with_modes(transfer, target, made)})
         made = [
             image(eye, sample_imaging(np.random.default_rng([args.seed, 2, i]), fitted)).pixels
             for i, eye in enumerate(eyes[args.eyes :])

@@ -67,10 +67,10 @@ def _add_calibrate(commands: Any) -> None:
         help="patients in the images: healthy (default), or a mixture such as healthy=3,early-npdr=1",
     )
     parser.add_argument(
-        "--eyes", type=positive(int, 4, 200), default=16, metavar="N", help="eyes to render (default: 16)"
+        "--eyes", type=positive(int, 4, 200), default=28, metavar="N", help="eyes to render (default: 28)"
     )
     parser.add_argument(
-        "--rounds", type=positive(int, 1, 50), default=6, metavar="N", help="steps of the search (default: 6)"
+        "--rounds", type=positive(int, 1, 50), default=3, metavar="N", help="steps of the search (default: 3)"
     )
     parser.add_argument("--seed", type=positive(int, 0, 2**31), default=0, metavar="SEED", help="of eyes and renders")
     parser.add_argument(

@@ -16,7 +16,7 @@ from chiasm.worlds.octa.imaging._transfer import (
     decompose,
     kernel,
 )
-from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer, measure_detail
+from chiasm.worlds.octa.imaging._transfer_fit import fit_modes, fit_transfer, measure_pixels
 
 
 def field(seed, n=96):
@@ -109,12 +109,30 @@ def test_the_fit_recovers_the_detail_of_a_hidden_transfer():
         return np.rint(255 * apply_grey(np.clip((out - low) / (high - low), 0, 1), transfer)).astype(np.uint8)
 
     real = [finish(i, hidden) for i in range(8)]
-    found, made = fit_transfer(recorded, finish, real, start=Transfer.identity(), rounds=8)
+    _, made = fit_transfer(recorded, finish, measure_pixels(real), start=Transfer.identity(), rounds=8)
     target, start, end = (
-        measure_detail([np.asarray(p, np.float32) / 255 for p in images])
-        for images in (real, [finish(i, Transfer.identity()) for i in range(8)], made)
+        measure_pixels(images) for images in (real, [finish(i, Transfer.identity()) for i in range(8)], made)
     )
     gap = [np.abs(m.strength - target.strength).mean() for m in (start, end)]
     assert gap[1] < 0.25 * gap[0]
     assert np.abs(end.grey - target.grey).mean() < 0.25 * np.abs(start.grey - target.grey).mean()
-    assert len(found.modes) <= 5
+
+
+def test_modes_are_those_that_chance_does_not_make():
+    rng = np.random.default_rng(5)
+    count = len(BANDS)
+    real, made = rng.normal(0, 0.1, (20, count)), rng.normal(0, 0.1, (28, count))
+    assert fit_modes(real, made) == ()
+    along = np.ones(count) / np.sqrt(count)
+    modes = fit_modes(real + 0.6 * rng.standard_normal((20, 1)) * along, made)
+    assert len(modes) == 1
+    assert abs(np.dot(modes[0], along)) == pytest.approx(0.6, rel=0.3)
+
+
+def test_one_odd_image_hardly_moves_the_detail_of_a_set():
+    images = [np.rint(255 * np.clip(field(seed), 0, 1)).astype(np.uint8) for seed in range(12)]
+    dull = [*images[:11], np.full_like(images[0], 20)]
+    dull[11][::7] = 24
+    sound, with_odd = measure_pixels(images), measure_pixels(dull)
+    assert np.abs(with_odd.strength - sound.strength).max() < 0.1
+    assert np.abs(with_odd.log_sd[11] - sound.log_sd[11]).max() > 0.5

@@ -2,10 +2,11 @@
 
 1. Look at the images: what cannot be used is named, one by one, with the reason.
 2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
-3. Transfer: curves of the device's processing, by pooled distributions of detail and grey (`_transfer_fit`).
+3. Transfer: curves of the device's processing, by distributions of detail and grey (`_transfer_fit`).
 4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean) / real sd of
    every statistic and measured biomarker, outer tenths drawn in, families weighing the same, with a weak pull towards the
-   start where the images do not tell; after each step the transfer is fitted again, and a step that does not help is halved.
+   start where the images do not tell; the transfer is fitted again wherever parameters go, also to find the slopes (variable
+   projection: Golub and Pereyra 1973), or parameters would mend what the transfer mends; a step that does not help is halved.
 5. Spreads: non-negative least squares on variances: what the eyes' own variety does not explain is shared out among the
    parameters by how strongly they move each statistic; what bands still lack becomes the modes of the transfer.
 """
@@ -29,10 +30,12 @@ from chiasm.worlds.octa.imaging._matched import matched_names, matched_statistic
 from chiasm.worlds.octa.imaging._params import tunable
 from chiasm.worlds.octa.imaging._profile import Profile, Spread
 from chiasm.worlds.octa.imaging._sample import sample_imaging
+from chiasm.worlds.octa.imaging._statistics import middle
 from chiasm.worlds.octa.imaging._transfer import Transfer
-from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer
+from chiasm.worlds.octa.imaging._transfer_fit import fit_transfer, measure_pixels, with_modes
 
 Table = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
 
 MINIMUM_IMAGES = 10
 """Fewer cannot say how images of a device vary."""
@@ -86,7 +89,8 @@ _PULL = 0.15
 """Weight of the pull towards the start."""
 _STRIDE = 1.0
 """Longest step of a parameter, in its log-sd of `WANDER`."""
-_TRANSFER_ROUNDS = 4
+SLOPE_EYES = 12
+"""Eyes that say how statistics change with a parameter; where they stand is said by all."""
 
 
 @dataclass(frozen=True)
@@ -141,12 +145,12 @@ def calibrate(
 
     Args:
         images: At least 10 square greyscale images (H, W) uint8 of one size and one kind of scan.
-        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 16 suffice.
+        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 32 suffice.
         start: Where to begin, and the source of what is not fitted (artefact rates, slabs, `saturation_mm_s`).
         name: Of the new profile.
         names: How to name each image in messages; None numbers them.
         use_the_rest: Whether to go on without unusable images; else they are an error.
-        rounds: Steps of the least-squares search; each renders every eye about 35 times.
+        rounds: Steps of the least-squares search; each renders `SLOPE_EYES` eyes about 40 times.
         seed: Of the renders.
         progress: Called after every evaluation.
 
@@ -170,8 +174,7 @@ def calibrate(
     start = Profile.model_validate({**start.model_dump(), "name": name, "size_px": len(usable[0])})
     real = np.array([matched_statistics(pixels, start.fov_mm) for pixels in usable])
     fit = _Fit(tuple(eyes), start, usable, real, seed, progress, began)
-    means, slopes = fit.means(rounds)
-    fitted = fit.process(fit.spreads(means, slopes))
+    fitted = fit.spreads(fit.means(rounds))
     tables = [fit.render(profile) for profile in (start, fitted)]
     before, after = (family_distances(table, real) for table in tables)
     distances = distribution_distances(tables[1], real)
@@ -211,6 +214,7 @@ class _Fit:
     flows: list[Flow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.detail = measure_pixels(self.images)
         self.flows = [project(eye, self._draw(self.start, i)) for i, eye in enumerate(self.eyes)]
         families = np.array([family for family, _ in matched_names()])
         size = {f: int((families == f).sum()) for f in set(families.tolist())}
@@ -222,35 +226,36 @@ class _Fit:
         self.low = np.log([max(limits[k][0], 5e-4) for k in self.names]) - origin
         self.high = np.log([limits[k][1] for k in self.names]) - origin
 
-    def render(self, profile: Profile) -> Table:
-        """(eyes, S) statistics of all eyes imaged by this profile; NaN where a biomarker cannot be had."""
+    def render(self, profile: Profile, eyes: int | None = None) -> Table:
+        """(eyes, S) statistics of the first eyes (None: all) imaged by this profile; NaN where a biomarker cannot be had."""
         rows = []
-        for i, eye in enumerate(self.eyes):
+        for i, eye in enumerate(self.eyes[:eyes]):
             params = self._draw(profile, i)
             rows.append(matched_statistics(finish(develop(eye, params, self.flows[i]), params).pixels, profile.fov_mm))
         self.evaluations += 1
         return np.array(rows)
 
-    def process(self, profile: Profile) -> Profile:
-        """The profile with its transfer fitted, its parameters as they are."""
+    def process(self, profile: Profile, *, eyes: int | None = None, rounds: int = 4) -> tuple[Profile, list[Pixels]]:
+        """The profile with its transfer fitted by the first eyes, without modes, its parameters as they are; the renders."""
         plain = profile.model_copy(update={"transfer": profile.transfer.model_copy(update={"modes": ()})})
-        drawn = [self._draw(plain, i) for i in range(len(self.eyes))]
-        recorded = [develop(eye, p, flow) for eye, p, flow in zip(self.eyes, drawn, self.flows, strict=True)]
+        drawn = [self._draw(plain, i) for i in range(len(self.eyes[:eyes]))]
+        recorded = [develop(eye, p, flow) for eye, p, flow in zip(self.eyes, drawn, self.flows, strict=False)]
 
-        def finished(i: int, transfer: Transfer) -> NDArray[np.uint8]:
+        def finished(i: int, transfer: Transfer) -> Pixels:
             return finish(recorded[i], drawn[i].model_copy(update={"transfer": transfer})).pixels
 
         self.evaluations += 1
-        transfer, _ = fit_transfer(
-            [r.noisy for r in recorded], finished, self.images, start=plain.transfer, rounds=_TRANSFER_ROUNDS
+        transfer, made = fit_transfer(
+            [r.noisy for r in recorded], finished, self.detail, start=plain.transfer, rounds=rounds
         )
-        return profile.model_copy(update={"transfer": transfer})
+        update = {"transfer": plain.transfer.model_copy(update=transfer.model_dump())}
+        return profile.model_copy(update=update), made
 
-    def means(self, rounds: int) -> tuple[Profile, Table]:
-        """The profile whose statistics agree in mean, and (S, P) slopes of the statistics per log parameter there."""
+    def means(self, rounds: int) -> Profile:
+        """The profile whose statistics agree in mean, whatever the transfer: it is fitted anew wherever parameters go."""
         x = np.clip(np.zeros(len(self.names)), self.low + 1e-6, self.high - 1e-6)
-        self.start = self.process(self.process(self.start))
-        gap = self._gap(x)
+        profile, made = self.process(self._moved(self.start, x), rounds=8)
+        gap = self._gap(made)
         if np.isnan(gap).any():
             lacking = ", ".join(name for (_, name), g in zip(matched_names(), gap.tolist(), strict=True) if np.isnan(g))
             msg = (
@@ -258,20 +263,17 @@ class _Fit:
             )
             raise InvalidInput(msg)
         for _ in range(rounds):
-            slopes = self._slopes(x, gap)
-            step = self._step(x, gap, slopes)
+            step = self._step(x, gap, self._slopes(profile, x))
             for shrink in (1.0, 0.5, 0.25):
-                self.start, before = self.process(self._profile(x + shrink * step)), self.start
-                self.start = before.model_copy(update={"transfer": self.start.transfer})
-                moved = self._gap(x + shrink * step)
+                trial, made = self.process(self._moved(profile, shrink * step))
+                moved = self._gap(made)
                 # Where a biomarker can be measured in no render any more, the cost is NaN, which is never less.
                 if self._cost(x + shrink * step, moved) < self._cost(x, gap):
-                    x, gap = x + shrink * step, moved
+                    x, profile, gap = x + shrink * step, trial, moved
                     break
-                self.start = before
             else:
                 break
-        return self._profile(x), self._slopes(x, gap)
+        return profile
 
     def _step(self, x: Table, gap: Table, slopes: Table) -> Table:
         """One Gauss-Newton step, within bounds and no longer than `_STRIDE`."""
@@ -293,32 +295,37 @@ class _Fit:
             self.progress(Progress(self.evaluations, time.monotonic() - self.began, cost))
         return cost
 
-    def spreads(self, profile: Profile, slopes: Table) -> Profile:
-        """Share out the variance that the eyes alone do not explain among the parameters."""
+    def spreads(self, profile: Profile) -> Profile:
+        """Share out the variance that the eyes alone do not explain among the parameters, then among modes of the transfer."""
         from scipy.optimize import nnls
 
         still = self._with_sds(profile, np.zeros(len(self.names)))
-        own = np.nanvar(self.render(still), axis=0) / _scale(self.real) ** 2
-        need = np.maximum(np.nanvar(self.real, axis=0) / _scale(self.real) ** 2 - own, 0)
-        # A small spread is expected of everything: it keeps the split from resting on one parameter.
+        scale = _scale(self.real)
+        base = self.render(still)
+        # Variances of few images miss by a half either way: lacks and excesses must both count, or all spreads grow.
+        need = (np.nanvar(self.real, axis=0) - np.nanvar(base, axis=0)) / scale**2
+        moved = [self.render(self._moved(still, _STEP * unit), SLOPE_EYES) for unit in np.eye(len(self.names))]
+        slopes = np.stack([(middle(m) - middle(base[:SLOPE_EYES])) / scale / _STEP for m in moved], axis=1)
+        # Where the images do not tell, a parameter varies as it does from the start.
+        usual = np.array([profile.parameters[k].sd / max(profile.parameters[k].mean, 1e-3) for k in self.names])
         system = np.vstack([slopes**2 * self.weight[:, None], 3 * np.eye(len(self.names))])
-        wanted = np.concatenate([need * self.weight, np.full(len(self.names), 3 * 0.05**2)])
-        variance, _ = nnls(system, wanted)
-        return self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander))
+        variance, _ = nnls(system, np.concatenate([need * self.weight, 3 * usual**2]))
+        varied, made = self.process(self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander)))
+        return varied.model_copy(update={"transfer": with_modes(varied.transfer, self.detail, made)})
 
     def _draw(self, profile: Profile, index: int) -> Any:
         # Artefacts are not fitted: in a dozen renders, one of them would decide a mean.
         return sample_imaging(np.random.default_rng([self.seed, index]), profile, artefacts="none")
 
-    def _profile(self, x: Table) -> Profile:
-        """The start with means moved by `x` in the log, spreads in proportion."""
-        parameters = dict(self.start.parameters)
+    def _moved(self, profile: Profile, shifts: Table) -> Profile:
+        """The profile with means moved by `shifts` in the log, spreads in proportion."""
+        parameters = dict(profile.parameters)
         limits = tunable()
-        for k, shift in zip(self.names, x.tolist(), strict=True):
-            old = self.start.parameters[k]
+        for k, shift in zip(self.names, shifts.tolist(), strict=True):
+            old = profile.parameters[k]
             mean = float(np.clip(max(old.mean, 1e-3) * np.exp(shift), *limits[k]))
             parameters[k] = Spread(mean=mean, sd=old.sd * mean / max(old.mean, 1e-3))
-        return self.start.model_copy(update={"parameters": parameters})
+        return profile.model_copy(update={"parameters": parameters})
 
     def _with_sds(self, profile: Profile, relative: Table) -> Profile:
         parameters = dict(profile.parameters)
@@ -327,26 +334,25 @@ class _Fit:
             parameters[k] = Spread(mean=mean, sd=float(sd * mean))
         return profile.model_copy(update={"parameters": parameters})
 
-    def _gap(self, x: Table) -> Table:
-        found = _middle(self.render(self._profile(x)))
-        return np.asarray((found - _middle(self.real)) / _scale(self.real))
+    def _gap(self, made: Sequence[Pixels]) -> Table:
+        """(S,) mean statistics of renders less those of the images, in standard deviations of the images."""
+        found = middle(np.array([matched_statistics(pixels, self.start.fov_mm) for pixels in made]))
+        return np.asarray((found - middle(self.real)) / _scale(self.real))
 
-    def _slopes(self, x: Table, base: Table) -> Table:
-        """(S, P) finite differences of the standardised statistics per log parameter."""
+    def _slopes(self, profile: Profile, x: Table) -> Table:
+        """(S, P) finite differences of the standardised statistics per log parameter, the transfer following each."""
+        profile, made = self.process(profile, eyes=SLOPE_EYES)
+        base = self._gap(made)
         columns = []
         for j in range(len(x)):
             step = _STEP if x[j] + _STEP < self.high[j] else -_STEP
-            moved = x.copy()
-            moved[j] += step
-            columns.append((self._gap(moved) - base) / step)
+            shifts = np.zeros(len(x))
+            shifts[j] = step
+            columns.append(
+                (self._gap(self.process(self._moved(profile, shifts), eyes=SLOPE_EYES, rounds=2)[1]) - base) / step
+            )
             self._cost(x, base)
         return np.stack(columns, axis=1)
-
-
-def _middle(table: Table) -> Table:
-    """(S,) mean after the outer tenths are drawn in: one real image with an artefact shall not move all renders."""
-    low, high = np.nanquantile(table, (0.1, 0.9), axis=0)
-    return np.asarray(np.nanmean(np.clip(table, low, high), axis=0))
 
 
 def _scale(real: Table) -> Table:

@@ -1,8 +1,9 @@
-"""Fit the transfer of a device: pooled distributions of detail in renders against those in real images.
+"""Fit the transfer of a device: distributions of detail in renders against those in real images.
 
 What the scanner recorded is rendered once per eye; then, round after round, the curve of every level is moved by the
-difference of pooled quantiles between real and rendered detail, the shares by the ratio of the bands' strengths, and the grey
-curve by the difference of pooled grey levels. How bands' strengths vary from image to image beyond what the renders' own
+difference of quantiles between real and rendered detail, the shares by the ratio of the bands' strengths, and the grey
+curve by the difference of grey levels, each a mean over images that a few odd ones do not move (pooled pixels let one image
+out of focus dull all renders; docs/log.md). How bands' strengths vary from image to image beyond what the renders' own
 variety gives is kept as a few modes (principal components).
 """
 
@@ -17,6 +18,7 @@ from scipy import fft
 
 from chiasm.worlds.octa.imaging._noise import Field
 from chiasm.worlds.octa.imaging._profile import DeviceTransfer
+from chiasm.worlds.octa.imaging._statistics import middle
 from chiasm.worlds.octa.imaging._transfer import BANDS, LEVELS, NODES, TAPS, Transfer, decompose
 
 MODES = 5
@@ -26,66 +28,70 @@ _GREY_SHARES = np.linspace(0.002, 0.99, 397)
 _DAMPING = 0.8
 _FINE = 0.15
 """Frequencies above are those of the resampling kernels [cycles/px]."""
-_POOLED = 300_000
-"""Pixels of all images together that enter the quantiles."""
+_SAMPLED = 20_000
+"""Pixels of an image that enter the quantiles."""
+_DEALS = 200
+"""Random deals of the images that say what chance makes of modes."""
 
 Table = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
 
 
 class Detail(NamedTuple):
-    """Detail of a set of n images, B bands."""
+    """Detail of a set of n images, B bands; means over images have the outer tenths drawn in (`middle`)."""
 
     quantiles: Table
-    """(LEVELS, Q) pooled."""
+    """(LEVELS, Q) mean over images."""
     log_sd: Table
     """(n, B) of each image's bands."""
     grey: Table
-    """(G,) pooled quantiles of grey."""
+    """(G,) mean over images of the quantiles of grey."""
     spectrum: Table
-    """(F, F) mean power per vertical and horizontal frequency, from 0 to 1/2 cycles per pixel."""
+    """(F, F) mean log power per vertical and horizontal frequency, from 0 to 1/2 cycles per pixel."""
 
     @property
     def strength(self) -> Table:
-        """(B,) log of the bands' sd over all images."""
-        return np.asarray(0.5 * np.log(np.exp(2 * self.log_sd).mean(axis=0)))
+        """(B,) mean log sd of the bands."""
+        return middle(self.log_sd)
 
 
 def measure_detail(images: Sequence[Field]) -> Detail:
     """Detail of images (n, n) float32 in one unit."""
-    step = max(1, images[0].size * len(images) // _POOLED) | 1
-    pooled: list[list[Field]] = [[] for _ in range(LEVELS)]
+    step = max(1, images[0].size // _SAMPLED) | 1
+    quantiles = np.zeros((len(images), LEVELS, len(_SHARES)))
     log_sd = np.zeros((len(images), len(BANDS)))
     for i, image in enumerate(images):
         for k, level in enumerate(decompose(image)):
-            pooled[k].append(level.detail.ravel()[i % step :: step])
+            quantiles[i, k] = np.quantile(level.detail.ravel()[i % step :: step], _SHARES)
             log_sd[i, 3 * k : 3 * k + 3] = [np.log(float(band.std()) + 1e-9) for band in level.bands]
-    quantiles = np.array([np.quantile(np.concatenate(parts), _SHARES) for parts in pooled])
-    grey = np.quantile(
-        np.concatenate([image.ravel()[i % step :: step] for i, image in enumerate(images)]), _GREY_SHARES
-    )
-    return Detail(quantiles, log_sd, grey, np.mean([_spectrum(image) for image in images], axis=0))
+    grey = np.array([np.quantile(image.ravel()[i % step :: step], _GREY_SHARES) for i, image in enumerate(images)])
+    spectra = np.log(np.array([_spectrum(image) for image in images]) + 1e-12)
+    return Detail(middle(quantiles), log_sd, middle(grey), middle(spectra))
+
+
+def measure_pixels(images: Sequence[Pixels]) -> Detail:
+    """Detail of exported images (n, n) uint8, in units of their full range."""
+    return measure_detail([_unit(pixels) for pixels in images])
 
 
 def fit_transfer(
     recorded: Sequence[Field],
     finish: Callable[[int, Transfer], Pixels],
-    real: Sequence[Pixels],
+    target: Detail,
     *,
     start: Transfer,
     rounds: int = 6,
-) -> tuple[DeviceTransfer, list[Pixels]]:
+) -> tuple[Transfer, list[Pixels]]:
     """The transfer under which finished renders have the detail and grey levels of real images, and those renders.
 
     Args:
         recorded: (n, n) renders before the transfer.
         finish: Finishes render i with a transfer.
-        real: Images of the device.
+        target: `measure_pixels` of images of the device.
         start: A transfer to begin with.
         rounds: Corrections; 4 to 8 suffice.
     """
     source = measure_detail(recorded)
-    target = measure_detail([_unit(pixels) for pixels in real])
     nodes = np.array(NODES)
     taps = [np.array(start.rows), np.array(start.columns)]
     scale = np.array([(q[-20] - q[19]) / 2 for q in source.quantiles])
@@ -97,7 +103,7 @@ def fit_transfer(
         made = [finish(i, transfer) for i in range(len(recorded))]
         if last:
             break
-        found = measure_detail([_unit(pixels) for pixels in made])
+        found = measure_pixels(made)
         taps = _resample(taps, target.spectrum, found.spectrum)
         ratio = target.strength - found.strength
         for k in range(LEVELS):
@@ -110,20 +116,35 @@ def fit_transfer(
             inside = (at[k] > _SHARES[0]) & (at[k] < _SHARES[-1])
             curves[k] += _extend(_DAMPING * (want - have) / (worth * scale[k]), nodes, inside)
         grey = grey + _DAMPING * (np.interp(grey, *_rising(found.grey, target.grey)) - grey)
-    modes = fit_modes(target.log_sd, measure_detail([_unit(pixels) for pixels in made]).log_sd)
-    return DeviceTransfer(**transfer.model_dump(), modes=modes), made
+    return transfer, made
+
+
+def with_modes(transfer: Transfer, target: Detail, made: Sequence[Pixels]) -> DeviceTransfer:
+    """The transfer with what the bands' strengths vary in real images beyond renders `made` with it."""
+    modes = fit_modes(target.log_sd, measure_pixels(made).log_sd)
+    return DeviceTransfer(**{**transfer.model_dump(), "modes": modes})
 
 
 def fit_modes(real: Table, made: Table) -> tuple[tuple[float, ...], ...]:
-    """(MODES, B) changes of the bands' shares per standard normal draw that renders lack, largest first.
+    """(up to MODES, B) changes of the bands' shares per standard normal draw that renders lack, largest first.
+
+    With a few dozen images the difference of two equal covariances has large eigenvalues too, so only those count that
+    stand out from differences of images dealt at random, and only by as much.
 
     Args:
         real: (n, B) log-sd of real images' bands.
         made: (m, B) of renders without modes.
     """
     values, vectors = np.linalg.eigh(np.cov(real.T) - np.cov(made.T))
-    order = [int(k) for k in np.argsort(-values)[:MODES] if values[k] > 0]
-    return tuple(tuple(np.round(vectors[:, k] * np.sqrt(values[k]), 4).tolist()) for k in order)
+    both = np.vstack([real - real.mean(axis=0), made - made.mean(axis=0)])
+    rng = np.random.default_rng(0)
+    chance = []
+    for _ in range(_DEALS):
+        dealt = rng.permutation(both)
+        chance.append(np.linalg.eigvalsh(np.cov(dealt[: len(real)].T) - np.cov(dealt[len(real) :].T))[-1])
+    order = [int(k) for k in np.argsort(-values)[:MODES] if values[k] > np.quantile(chance, 0.95)]
+    spread = np.sqrt(np.maximum(values - np.median(chance), 0))
+    return tuple(tuple(np.round(vectors[:, k] * spread[k], 4).tolist()) for k in order)
 
 
 def _unit(pixels: Pixels) -> Field:
@@ -168,7 +189,7 @@ def _resample(taps: list[Table], target: Table, found: Table) -> list[Table]:
     """Kernels whose responses make up for what differs in the spectrum along each axis at fine detail."""
     frequency = np.linspace(0, 0.5, len(target))
     fine = frequency > _FINE
-    gap = 0.5 * np.log(target / found)[fine][:, fine]
+    gap = 0.5 * (target - found)[fine][:, fine]
     waves = np.cos(2 * np.pi * np.outer(frequency, np.arange(1, TAPS + 1))) - 1
     out = []
     for axis, old in enumerate(taps):
