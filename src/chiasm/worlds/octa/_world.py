@@ -202,7 +202,12 @@ def _grown_for(eye: EyeVisit) -> Anatomy:
 def _scanned(anatomy: Anatomy, eye: DiseasedEye) -> Eye:
     """What the scanner meets; the pit and the bed are the healthy eye's, so that twins differ at the lesion alone."""
     return Eye(
-        graph=eye.graph, blobs=eye.blobs, fovea_um=eye.fovea_um, faz_radius_um=eye.pit_radius_um, bed=anatomy.graph
+        graph=eye.graph,
+        blobs=eye.blobs,
+        fovea_um=eye.fovea_um,
+        faz_radius_um=eye.pit_radius_um,
+        bed=anatomy.graph,
+        nasal=1 if anatomy.params.laterality == "OD" else -1,
     )
 
 

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -86,6 +87,18 @@ def test_vessels_of_a_grown_eye_lie_within_half_a_pixel_outside_motion(profile, 
     assert len(shifts) >= 8
     assert np.hypot(*np.transpose(shifts)).max() < 0.5
     assert np.abs(np.mean(shifts, axis=0)).max() < 0.15
+
+
+@pytest.mark.parametrize("nasal", [1, -1])
+def test_healthy_eyes_are_dark_in_the_temporal_corners_of_a_wide_field(nasal):
+    eye = dataclasses.replace(lattice_eye(6000.0), nasal=nasal)
+    plain, thin = (image(eye, draw(3, "rtvue-xr-6mm", **p)).signal for p in ({"temporal_loss": 0, "nasal_gain": 0}, {}))
+    corner = slice(0, 80), slice(0, 80) if nasal == 1 else slice(-80, None)
+    other = corner[0], slice(-80, None) if nasal == 1 else slice(0, 80)
+    middle = slice(160, 240), slice(160, 240)
+    assert thin[corner].mean() < 0.8 * plain[corner].mean()
+    assert thin[other].mean() > plain[other].mean()
+    assert thin[middle].mean() == pytest.approx(plain[middle].mean(), rel=0.03)
 
 
 def test_more_signal_is_brighter(eye):

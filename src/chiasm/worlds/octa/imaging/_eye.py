@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,6 +76,7 @@ class Eye:
         fovea_um: (row, col) of the foveal centre [um]; may lie outside the field.
         faz_radius_um: Radius of the disc with the area of the healthy foveal avascular zone [um]; the pit scales with it, and
             does not grow when disease enlarges the zone.
+        nasal: Where the nose lies: 1 towards larger columns (a right eye), -1 towards smaller ones (a left eye).
     """
 
     graph: VesselGraph
@@ -82,6 +84,7 @@ class Eye:
     faz_radius_um: float
     blobs: Blobs = field(default_factory=Blobs.none)
     bed: VesselGraph | None = None
+    nasal: Literal[1, -1] = 1
 
     def __post_init__(self) -> None:
         if not (np.isfinite(self.faz_radius_um) and self.faz_radius_um > 0):

@@ -50,6 +50,8 @@ from chiasm.worlds.octa.imaging._params import ImagingParams
 from chiasm.worlds.octa.imaging._streaks import streaks
 from chiasm.worlds.octa.imaging._transfer import apply_detail, apply_grey
 
+_MACULA_MM = 2.0
+"""Radius around the fovea within which `temporal_loss` has no say [mm]."""
 _PERFUSION_UM = 40.0
 """Reach of a vessel's influence on unresolved texture: half an intercapillary distance [um]."""
 
@@ -156,7 +158,7 @@ def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) ->
     unresolved = perfused * thickness * _texture(flow.bed, params)
     tissue = np.float32(params.tissue_level) * thickness
     # Light varies before decorrelation saturates: wide vessels stay bright where capillaries sink into the dark.
-    whole = (strength + unresolved + tissue) * _speckle(params) * _illumination(params)
+    whole = (strength + unresolved + tissue) * _speckle(params) * _illumination(params) * thinning(eye, params)
     return np.asarray(-np.expm1(-whole), dtype=np.float32)
 
 
@@ -178,6 +180,19 @@ def pit(eye: Eye, params: ImagingParams, floor: float) -> Field:
     width = params.pit_scale * eye.faz_radius_um
     row, col = (np.exp(-0.5 * ((centre - f) / width) ** 2) for f in eye.fovea_um)
     return np.asarray(1 - (1 - floor) * row[:, None] * col[None], dtype=np.float32)
+
+
+def thinning(eye: Eye, params: ImagingParams) -> Field:
+    """What the retina's thickness makes of the signal (size, size): inner layers are thick towards the nose, and thin
+    temporally from 2 mm of the fovea on, so that healthy eyes are dark in the temporal corners of a wide field."""
+    centre = (np.arange(params.size_px, dtype=np.float32) + np.float32(0.5)) * np.float32(params.pixel_um / 1000)
+    down, across = (centre - np.float32(f / 1000) for f in eye.fovea_um)
+    nasal = np.float32(eye.nasal) * across[None]
+    distance = np.hypot(down[:, None], nasal)
+    temporal = np.float32(0.5) * (1 - nasal / np.maximum(distance, np.float32(1e-3)))
+    beyond = np.maximum(distance - np.float32(_MACULA_MM), 0)
+    log_gain = np.float32(params.nasal_gain) * nasal - np.float32(params.temporal_loss) * temporal * beyond**2
+    return np.asarray(np.exp(log_gain), dtype=np.float32)
 
 
 def raster(params: ImagingParams) -> Raster:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._transfer import Transfer
 
-IMAGING_SCHEMA_VERSION = 3
+IMAGING_SCHEMA_VERSION = 4
 
 Slab = Literal["inner", "svc", "dvc", "vri"]
 """inner: ILM to OPL; svc: superficial; dvc: intermediate and deep; vri: vitreoretinal interface."""
@@ -54,7 +54,7 @@ class ImagingParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     profile: str
     """Name of the device profile the numbers were drawn from."""
     fov_mm: Annotated[float, Field(ge=1, le=20)]
@@ -94,6 +94,11 @@ class ImagingParams(BaseModel):
     illumination_sd: Annotated[float, number(0, 1, "1", "log-sd of the slow change of signal over the field")]
     illumination_mm: Annotated[float, number(0.3, 8, "mm", "correlation length of that change")]
     vignette: Annotated[float, number(0, 1, "1", "loss of signal at the corners of the field")]
+    nasal_gain: Annotated[float, number(-0.5, 0.5, "1/mm", "log gain of signal per mm towards the nose")]
+    temporal_loss: Annotated[
+        float,
+        number(0, 2, "1/mm2", "log loss of signal temporally, by the square of the distance beyond 2 mm of the fovea"),
+    ]
     speckle_sd: Annotated[float, number(0, 2, "1", "log-sd of speckle on the strength before it saturates")]
     shot_sd: Annotated[float, number(0, 1, "1", "log-sd of multiplicative noise after saturation")]
     pixel_sd: Annotated[

@@ -2,7 +2,7 @@
 
 A profile is a TOML file::
 
-    schema_version = 3
+    schema_version = 4
     name = "rtvue-xr-3mm"
     fov_mm = 3.0
     size_px = 304
@@ -34,7 +34,7 @@ from chiasm.errors import InvalidInput, UnknownName
 from chiasm.worlds.octa.imaging._params import ArtefactKind, Slab, tunable
 from chiasm.worlds.octa.imaging._transfer import Shares, Transfer
 
-PROFILE_SCHEMA_VERSION = 3
+PROFILE_SCHEMA_VERSION = 4
 
 
 class Spread(BaseModel):
@@ -65,7 +65,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[3] = 3
+    schema_version: Literal[4] = 4
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
     fov_mm: Annotated[float, Field(ge=1, le=20)]
     size_px: Annotated[int, Field(ge=16, le=4096)]
