@@ -16,7 +16,7 @@ from chiasm.evaluation._realism_features import feature_table
 from chiasm.evaluation._realism_judges import judge_features
 from chiasm.worlds.octa import OctaRequest, OctaWorld, grow_eyes
 from chiasm.worlds.octa.imaging import Eye, Profile, image, load_profile, sample_imaging, tunable
-from chiasm.worlds.octa.imaging._calibrate import WANDER
+from chiasm.worlds.octa.imaging._search import WANDER
 
 MOVE = 1.3
 

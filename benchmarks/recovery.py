@@ -18,7 +18,7 @@ from chiasm.evaluation._realism import judge_tables
 from chiasm.evaluation._realism_features import feature_table
 from chiasm.worlds.octa import OctaRequest, OctaWorld, grow_eyes
 from chiasm.worlds.octa.imaging import Eye, Profile, calibrate, image, load_profile, sample_imaging, tunable
-from chiasm.worlds.octa.imaging._calibrate import WANDER
+from chiasm.worlds.octa.imaging._search import WANDER
 
 IMAGES = 20
 """Of the device; as many fresh ones, and as many renders, judge."""

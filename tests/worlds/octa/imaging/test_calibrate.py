@@ -5,8 +5,9 @@ from imaging_phantoms import lattice_eye
 from chiasm.errors import InvalidInput
 from chiasm.measure import measure_image
 from chiasm.worlds.octa.imaging import calibrate, image, inspect_images, load_profile, sample_imaging, write_calibration
-from chiasm.worlds.octa.imaging._calibrate import _Fit, distribution_distances, family_distances
+from chiasm.worlds.octa.imaging._calibrate import distribution_distances, family_distances
 from chiasm.worlds.octa.imaging._matched import BIOMARKERS, matched_names, matched_statistics
+from chiasm.worlds.octa.imaging._search import Search
 from chiasm.worlds.octa.imaging._statistics import image_statistics, middle, statistic_names
 
 
@@ -73,7 +74,7 @@ def real(pixels):
 )
 def test_a_wrong_scanner_is_seen_in_biomarkers(pixels, real, parameter, factor, name, sign):
     start = load_profile("rtvue-xr-3mm").model_copy(update={"size_px": 128})
-    fit = _Fit((lattice_eye(),) * 4, start, pixels, real, seed=0, progress=None, began=0.0)
+    fit = Search((lattice_eye(),) * 4, start, pixels, real, seed=0, progress=None, began=0.0)
     x = np.zeros(len(fit.names))
     x[fit.names.index(parameter)] = np.log(factor)
     right, wrong = ((middle(fit.render(p)) - middle(real)) / real.std(axis=0) for p in (start, fit._moved(start, x)))

@@ -2,7 +2,7 @@
 
 from chiasm.worlds.octa.imaging._artefacts import ArtefactTruth
 from chiasm.worlds.octa.imaging._blobs import blob_masks, render_blobs
-from chiasm.worlds.octa.imaging._calibrate import Calibration, Progress, calibrate
+from chiasm.worlds.octa.imaging._calibrate import Calibration, calibrate
 from chiasm.worlds.octa.imaging._eye import RETINAL_LAYERS, Blobs, Eye
 from chiasm.worlds.octa.imaging._flow import SLAB_LAYERS, Projector
 from chiasm.worlds.octa.imaging._image import Exposure, Imaged, image
@@ -19,6 +19,7 @@ from chiasm.worlds.octa.imaging._profile import (
 from chiasm.worlds.octa.imaging._raster import LABELS, render_capsules, render_labels, select_edges, vessel_mask
 from chiasm.worlds.octa.imaging._report import write_calibration
 from chiasm.worlds.octa.imaging._sample import SEVERITIES, sample_artefact, sample_artefacts, sample_imaging
+from chiasm.worlds.octa.imaging._search import Progress
 from chiasm.worlds.octa.imaging._visibility import (
     VISIBLE_CONTRAST_TO_NOISE,
     VISIBLE_DETECTABILITY,

@@ -183,8 +183,10 @@ def pit(eye: Eye, params: ImagingParams, floor: float) -> Field:
 
 
 def thinning(eye: Eye, params: ImagingParams) -> Field:
-    """What the retina's thickness makes of the signal (size, size): inner layers are thick towards the nose, and thin
-    temporally from 2 mm of the fovea on, so that healthy eyes are dark in the temporal corners of a wide field."""
+    """What the retina's thickness makes of the signal (size, size).
+
+    Inner layers are thick towards the nose and thin temporally, so healthy eyes are dark in the temporal corners of a wide field.
+    """
     centre = (np.arange(params.size_px, dtype=np.float32) + np.float32(0.5)) * np.float32(params.pixel_um / 1000)
     down, across = (centre - np.float32(f / 1000) for f in eye.fovea_um)
     nasal = np.float32(eye.nasal) * across[None]
