@@ -45,7 +45,7 @@ def _add_calibrate(commands: Any) -> None:
         run_calibrate,
         summary="Fit the scanner's parameters to a folder of unlabelled OCTA images of one device.",
         details=(
-            "20 images suffice; about 15 minutes of one core at 304 px, 25 at 400 px (estimated). No label is read.\n"
+            "20 images suffice; about 8 minutes of one core at 304 px, 14 at 400 px (estimated). No label is read.\n"
             "Use the profile with `chiasm build octa --set profiles.FILE.toml=1`.\n\n"
             "Example:\n  chiasm calibrate clinic/ --fov-mm 3 --out clinic-3mm.toml"
         ),
