@@ -67,7 +67,7 @@ class _Geometry(NamedTuple):
 def statistic_names() -> tuple[tuple[str, str], ...]:
     """(family, name) of every statistic, in the order of `image_statistics`."""
     names = [("histogram", f"q{q:g}") for q in _QUANTILES]
-    names += [("histogram", n) for n in ("mean", "sd", "levels", "black")]
+    names += [("histogram", n) for n in ("mean", "sd", "levels")]
     names += [("spectrum", f"{low:g}-{high:g} c/px") for low, high in itertools.pairwise(_BANDS)]
     names += [
         ("direction", f"{kind} {part}") for part in ("low", "middle", "high") for kind in ("rows/columns", "axes")
@@ -91,7 +91,6 @@ def image_statistics(pixels: NDArray[np.uint8]) -> Vector:
     smooth = _pyramid(grey)
     counts = np.bincount(pixels.ravel(), minlength=256)
     values = [*_quantiles(grey, _QUANTILES), float(grey.mean()), float(grey.std()), float(np.log((counts > 0).sum()))]
-    values.append(float(np.sqrt(counts[0] / pixels.size)))  # the root of a small share spreads evenly
     values += _spectrum(grey, geometry)
     values += _contrast(smooth)
     values += _grain(grey - smooth[3])
