@@ -59,7 +59,7 @@ def main() -> None:
     device = hidden(start, args.device)
     seen = shots(device, eyes(1000 + 100 * args.device, IMAGES), 1)
     wall, cpu = time.monotonic(), time.process_time()
-    result = calibrate(seen, eyes(0, args.eyes), start, name="found", rounds=args.rounds)
+    result = calibrate(seen, eyes(0, args.eyes), start, name="found", rounds=args.rounds, use_the_rest=True)
     spent = (time.monotonic() - wall, time.process_time() - cpu)
     fresh, names = feature_table(shots(device, eyes(1050 + 100 * args.device, IMAGES), 2))
     own = eyes(500, IMAGES)
@@ -70,6 +70,8 @@ def main() -> None:
             f"{label}: forest AUC {forest.value:.3f} [{forest.lo:.3f}, {forest.hi:.3f}], mean KS {report.ks_mean:.3f}",
             flush=True,
         )
+    for problem in result.problems:
+        print(f"left out: {problem.name}: {problem.reason}")
     print(
         f"device {args.device}: {spent[0]:.0f} s, {spent[1]:.0f} CPU s, {result.evaluations} renders of {args.eyes} eyes"
     )
