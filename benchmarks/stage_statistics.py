@@ -93,7 +93,13 @@ def measure_eye(seed: int, stage_index: int, k: int, fov_mm: float, images: bool
     if images:
         profile = load_profile("rtvue-xr-3mm" if fov_mm < 5 else "rtvue-xr-6mm")
         scan = sample_imaging(rng, profile, fov_mm=fov_mm, artefacts="none", slab="inner")
-        seen = Eye(graph=eye.graph, blobs=eye.blobs, fovea_um=eye.fovea_um, faz_radius_um=eye.pit_radius_um)
+        seen = Eye(
+            graph=eye.graph,
+            blobs=eye.blobs,
+            fovea_um=eye.fovea_um,
+            faz_radius_um=eye.pit_radius_um,
+            nasal=anatomy.params.nasal,
+        )
         estimated = measure_image(image(seen, scan).pixels, fov_mm)
         row |= {f"image {name}": _value(estimated, name) for name in TRUTH}
     return row

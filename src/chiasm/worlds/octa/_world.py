@@ -207,7 +207,7 @@ def _scanned(anatomy: Anatomy, eye: DiseasedEye) -> Eye:
         fovea_um=eye.fovea_um,
         faz_radius_um=eye.pit_radius_um,
         bed=anatomy.graph,
-        nasal=1 if anatomy.params.laterality == "OD" else -1,
+        nasal=anatomy.params.nasal,
     )
 
 

@@ -125,10 +125,15 @@ class AnatomyParams(BaseModel):
         return faz_radius_um(angle, self.effective_faz_area_mm2, self.faz_axis_ratio, self.faz_orientation_deg, waves)
 
     @property
+    def nasal(self) -> Literal[1, -1]:
+        """Where the nose lies: 1 towards larger columns (a right eye), -1 towards smaller ones (a left eye)."""
+        return 1 if self.laterality == "OD" else -1
+
+    @property
     def fovea_um(self) -> tuple[float, float]:
         """(row, col) of the fovea in the field [um]."""
         half = self.fov_mm * 500.0
-        nasal = self.fixation_nasal_um if self.laterality == "OD" else -self.fixation_nasal_um
+        nasal = self.nasal * self.fixation_nasal_um
         return (half + self.fixation_row_um, half + nasal)
 
 

@@ -67,7 +67,7 @@ def calibrate(
     name: str,
     names: Sequence[str] | None = None,
     use_the_rest: bool = False,
-    rounds: int = 6,
+    rounds: int = 3,
     seed: int = 0,
     progress: Callable[[Progress], None] | None = None,
 ) -> Calibration:
@@ -75,7 +75,7 @@ def calibrate(
 
     Args:
         images: At least 10 square greyscale images (H, W) uint8 of one size and one kind of scan.
-        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 32 suffice.
+        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 28 suffice.
         start: Where to begin, and the source of what is not fitted (artefact rates, slabs, `saturation_mm_s`).
         name: Of the new profile.
         names: How to name each image in messages; None numbers them.

@@ -93,6 +93,9 @@ class Eye:
         if not np.isfinite(self.fovea_um).all():
             msg = f"Eye.fovea_um must be finite, got {self.fovea_um}"
             raise InvalidInput(msg)
+        if self.nasal not in (1, -1):
+            msg = f"Eye.nasal must be 1 (nose towards larger columns) or -1, got {self.nasal}"
+            raise InvalidInput(msg)
 
 
 RETINAL_LAYERS: tuple[Layer, ...] = (Layer.SVC, Layer.ICP, Layer.DCP)

@@ -85,11 +85,12 @@ class Progress:
     evaluations: int
     elapsed_s: float
     cost: float
+    """Of the parameters reached so far; NaN before they are known."""
 
 
 @dataclass
 class Search:
-    """The search: renders the eyes with common draws and compares their statistics with the real ones."""
+    """Renders the eyes with common draws and compares their statistics with the real ones."""
 
     eyes: tuple[Eye, ...]
     start: Profile
@@ -99,6 +100,7 @@ class Search:
     progress: Callable[[Progress], None] | None
     began: float
     evaluations: int = 0
+    cost: float = float("nan")
     flows: list[Flow] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -120,7 +122,7 @@ class Search:
         for i, eye in enumerate(self.eyes[:eyes]):
             params = self._draw(profile, i)
             rows.append(matched_statistics(finish(develop(eye, params, self.flows[i]), params).pixels, profile.fov_mm))
-        self.evaluations += 1
+        self._tell()
         return np.array(rows)
 
     def process(self, profile: Profile, *, eyes: int | None = None, rounds: int = 4) -> tuple[Profile, list[Pixels]]:
@@ -132,7 +134,7 @@ class Search:
         def finished(i: int, transfer: Transfer) -> Pixels:
             return finish(recorded[i], drawn[i].model_copy(update={"transfer": transfer})).pixels
 
-        self.evaluations += 1
+        self._tell()
         transfer, made = fit_transfer(
             [r.noisy for r in recorded], finished, self.detail, start=plain.transfer, rounds=rounds
         )
@@ -150,14 +152,15 @@ class Search:
                 f"{lacking} cannot be measured in any image, or in any render of the start profile: begin with another"
             )
             raise InvalidInput(msg)
+        self.cost = self._cost(x, gap)
         for _ in range(rounds):
             step = self._step(x, gap, self._slopes(profile, x))
             for shrink in (1.0, 0.5, 0.25):
                 trial, made = self.process(self._moved(profile, shrink * step))
                 moved = self._gap(made)
                 # Where a biomarker can be measured in no render any more, the cost is NaN, which is never less.
-                if self._cost(x + shrink * step, moved) < self._cost(x, gap):
-                    x, profile, gap = x + shrink * step, trial, moved
+                if (cost := self._cost(x + shrink * step, moved)) < self.cost:
+                    x, profile, gap, self.cost = x + shrink * step, trial, moved, cost
                     break
             else:
                 break
@@ -178,10 +181,13 @@ class Search:
 
     def _cost(self, x: Table, gap: Table) -> float:
         soft = 2 * (np.sqrt(1 + gap**2) - 1)
-        cost = float((self.weight**2 * soft).sum() + ((_PULL * x / self.wander) ** 2).sum())
+        return float((self.weight**2 * soft).sum() + ((_PULL * x / self.wander) ** 2).sum())
+
+    def _tell(self) -> None:
+        """Count a render of the eyes and report it."""
+        self.evaluations += 1
         if self.progress is not None:
-            self.progress(Progress(self.evaluations, time.monotonic() - self.began, cost))
-        return cost
+            self.progress(Progress(self.evaluations, time.monotonic() - self.began, self.cost))
 
     def spreads(self, profile: Profile) -> Profile:
         """Share out the variance that the eyes alone do not explain among the parameters, then among modes of the transfer."""
@@ -236,10 +242,8 @@ class Search:
             step = _STEP if x[j] + _STEP < self.high[j] else -_STEP
             shifts = np.zeros(len(x))
             shifts[j] = step
-            columns.append(
-                (self._gap(self.process(self._moved(profile, shifts), eyes=SLOPE_EYES, rounds=2)[1]) - base) / step
-            )
-            self._cost(x, base)
+            _, made = self.process(self._moved(profile, shifts), eyes=SLOPE_EYES, rounds=2)
+            columns.append((self._gap(made) - base) / step)
         return np.stack(columns, axis=1)
 
 

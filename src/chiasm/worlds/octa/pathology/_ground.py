@@ -109,7 +109,7 @@ class Ground:
     @property
     def nasal_sign(self) -> float:
         """+1 where the nose is towards high col (right eye), -1 otherwise."""
-        return 1.0 if self.anatomy.params.laterality == "OD" else -1.0
+        return float(self.anatomy.params.nasal)
 
     def settled(self, removed: NDArray[np.bool_], inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """(E,) `removed` and every edge that blood no longer passes because of it.

@@ -152,7 +152,7 @@ def _weight(anatomy: Anatomy, low: float, n: int) -> NDArray[np.float64]:
     away = ndimage.distance_transform_edt(~on) * GRID_UM
     at = low + np.arange(n) * GRID_UM
     row, col = anatomy.fovea_um
-    sign = 1.0 if anatomy.params.laterality == "OD" else -1.0
+    sign = float(anatomy.params.nasal)
     dr, dc = at[:, None] - row, sign * (at[None] - col)
     rim = np.interp(np.arctan2(dc, dr), ANGLES, anatomy.params.faz_radius_um(ANGLES))
     outside = ((np.hypot(dr, dc) - rim - 60.0) / 120.0).clip(0.0, 1.0)
