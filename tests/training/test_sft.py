@@ -96,14 +96,14 @@ def test_a_finished_run_is_not_trained_again_and_another_recipe_is_refused(
         train_sft(quick(optim__steps=1, optim__lr=2e-3), spots, tmp_path / "run", start=make_tiny(0), say=quiet)
 
 
+@pytest.mark.parametrize("apart", [False, True])
 def test_the_model_learns_what_only_the_image_tells_and_answers_from_its_folder(
-    make_tiny: Callable[[int], Bundle], toy: SimpleNamespace, tmp_path: Path
+    make_tiny: Callable[[int], Bundle], toy: SimpleNamespace, tmp_path: Path, apart: bool
 ) -> None:
     data = toy.write_rows(tmp_path / "data", toy.rows_of(64, programs=2))
     lines: list[str] = []
-    recipe = quick(
-        optim__steps=160, optim__batch=8, optim__lr=3e-3, data__turns=2, checks__blind_rows=16, checks__blind_from=1.0
-    )
+    steps = {"optim__steps": 160, "optim__batch": 8, "optim__lr": 3e-3}
+    recipe = quick(**steps, data__turns=2, data__apart=apart, checks__blind_rows=16, checks__blind_from=1.0)
     result = train_sft(recipe, data, tmp_path / "run", start=make_tiny(0), say=lines.append)
     assert any("conversations/s" in line for line in lines)
     assert any(line.startswith("blind check at step 160") for line in lines)

@@ -113,6 +113,9 @@ class DataTable(_Table):
     """What to do with a program of the mixture that the dataset has no row of; what is left out is said."""
     turns: int = Field(default=1, ge=1, le=32)
     """Questions about the same images that are joined to one conversation: the image is read once for all of them."""
+    apart: bool = False
+    """The questions of a conversation do not see each other: each is learned as if it were asked alone, at the price of one
+    reading of the image (models of the Qwen3-VL family). Otherwise they are asked one after the other."""
     max_tokens: int = Field(default=2048, ge=16)
     """Longest conversation, image tokens included. Longer rows are refused, never cut."""
     direct: float = Field(default=0.0, ge=0, le=1)

@@ -16,6 +16,7 @@ from trl import SFTConfig
 
 from chiasm.errors import InvalidInput
 from chiasm.models import Bundle, budget_of, fast_bf16, quicken, quiet_transformers, save
+from chiasm.training._apart import install_apart
 from chiasm.training._collate import AnswerCollator, split_answers
 from chiasm.training._config import DataTable, Recipe
 from chiasm.training._guards import blind_check, check_lengths, check_sizes, require_looking
@@ -42,8 +43,6 @@ class Run:
         self.recipe, self.bundle, self.store, self.index = recipe, bundle, store, index
         self.folder, self.say = folder, say
         self._apply_pixels()
-        if not torch.cuda.is_available():
-            quicken(bundle.model)
         self.collate = AnswerCollator(bundle.processor, max_tokens=recipe.data.max_tokens)
         self.plan = make_plan(index, recipe.data, recipe.optim, devices=_devices())
         if self.plan.left_out:
@@ -90,6 +89,10 @@ class Run:
 
     def _trainer(self, checkpoints: Path, *, stop_at: int | None, max_minutes: float | None) -> PlannedTrainer:
         recipe = self.recipe
+        if not torch.cuda.is_available():
+            quicken(self.bundle.model)
+        if recipe.data.apart:
+            install_apart(self.bundle.model)
         adapters = None
         if recipe.model.lora is None:
             counts = train_only(self.bundle.model, recipe.model.train)
@@ -191,7 +194,10 @@ def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any
     """The plan as a `datasets.Dataset` whose rows are conversations, read when asked for."""
 
     def conversation(place: int, rows: list[int]) -> dict[str, Any]:
-        joined = join_turns(_taught(store, rows, place, plan.direct[place], seed))
+        taught = _taught(store, rows, place, plan.direct[place], seed)
+        joined = join_turns(taught)
+        if data.apart:
+            joined["apart"] = [join_turns([row])["messages"] for row in taught]
         if data.photometry is not None:
             light = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(8, place)))
             joined["images"] = [rephotographed(image, data.photometry, light) for image in joined["images"]]
@@ -199,7 +205,7 @@ def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any
 
     def conversations(batch: dict[str, Any]) -> dict[str, Any]:
         made = [conversation(place, rows) for place, rows in zip(batch["place"], batch["rows"], strict=True)]
-        return {key: [row[key] for row in made] for key in ("images", "messages")}
+        return {key: [row[key] for row in made] for key in made[0]}
 
     columns = {"place": list(range(len(plan.conversations))), "rows": [list(rows) for rows in plan.conversations]}
     return Dataset.from_dict(columns).with_transform(conversations)
