@@ -12,7 +12,7 @@ from PIL import Image
 from chiasm.errors import InvalidInput
 from chiasm.models import build
 from chiasm.training import join_turns
-from chiasm.training._apart import BRANCH, additive_mask, install_apart
+from chiasm.training._apart import BRANCH, attend, install_apart, layout_of
 from chiasm.training._collate import AnswerCollator
 
 QUESTIONS = [
@@ -72,18 +72,23 @@ def test_one_after_the_other_the_later_answers_differ(bundle: Any) -> None:
     assert joined[first:] != pytest.approx(flat[first:], rel=1e-3)
 
 
-def test_the_mask_shows_the_beginning_and_the_own_question_only() -> None:
-    branch = torch.tensor([[0, 0, 1, 1, 2, 0]])
-    real = torch.tensor([[1, 1, 1, 1, 1, 0]])  # the last one is padding
-    seen = additive_mask(branch, real)[0, 0] == 0
-    assert seen.int().tolist() == [
+def test_every_token_attends_to_the_beginning_and_to_its_own_question_only() -> None:
+    branch = torch.tensor([[0, 0, 1, 1, 2, -1], [0, 1, 1, 1, 1, 1]])  # -1 is padding
+    tokens = branch.numel()
+    value = torch.eye(tokens).view(2, 6, 1, tokens).transpose(1, 2)  # a token's result tells whom it attended to
+    key = torch.zeros(2, 1, 6, tokens)
+    out, _ = attend(None, key, key, value, None, apart_layout=layout_of(branch))
+    seen = (out.reshape(tokens, tokens) > 0).int()
+    assert seen[:5, :6].tolist() == [
         [1, 0, 0, 0, 0, 0],
         [1, 1, 0, 0, 0, 0],
         [1, 1, 1, 0, 0, 0],
         [1, 1, 1, 1, 0, 0],
         [1, 1, 0, 0, 1, 0],
-        [1, 1, 0, 0, 0, 1],
     ]
+    assert torch.equal(seen[6:, 6:], torch.ones(6, 6).tril().int())
+    assert not seen[:5, 6:].any()
+    assert not seen[6:, :6].any()
 
 
 def test_other_words_before_the_image_are_refused(bundle: Any) -> None:
