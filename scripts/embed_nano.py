@@ -66,7 +66,13 @@ def main() -> None:
     """Convert, describe, and check the size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of `chiasm train sft`")
-    parser.add_argument("--data", type=Path, required=True, help="folder of `chiasm build` that it was trained on")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        action="append",
+        help="folder of `chiasm build` that it was trained on; several add up",
+    )
     parser.add_argument(
         "--shards", type=int, help="how many of its training shards were used, from the first; default: all"
     )
@@ -93,16 +99,15 @@ def main() -> None:
         msg = f"the folder is {size / 1e6:.1f} MB, and at most {LIMIT_MB} MB ship"
         raise SystemExit(msg)
 
-    manifest = json.loads((args.data / "manifest.json").read_text(encoding="utf-8"))
+    manifests = [json.loads((data / "manifest.json").read_text(encoding="utf-8")) for data in args.data]
     recipe = json.loads((args.run / "run.json").read_text(encoding="utf-8"))["recipe"]
     rows = [
         row
         for folder in args.report
         for row in json.loads((folder / "report.json").read_text(encoding="utf-8"))["rows"]
     ]
-    train = [shard["counts"] for shard in manifest["shards"] if shard["split"] == recipe["data"]["split"]][
-        : args.shards
-    ]
+    shards = [shard for manifest in manifests for shard in manifest["shards"]]
+    train = [shard["counts"] for shard in shards if shard["split"] == recipe["data"]["split"]][: args.shards]
     card = CARD.format(
         weights=bundle.parameters / 1e6,
         build=args.build,
@@ -110,9 +115,9 @@ def main() -> None:
         images=sum(counts["images"] for counts in train),
         patients=sum(counts["patients"] for counts in train),
         part=f" (the first {args.shards} training shards)" if args.shards else "",
-        data_hash=manifest["sha256"],
-        version=manifest["versions"]["chiasm"],
-        data_seed=manifest["plan"]["seed"],
+        data_hash="`, `".join(manifest["sha256"] for manifest in manifests),
+        version=", ".join(sorted({manifest["versions"]["chiasm"] for manifest in manifests})),
+        data_seed=" and ".join(str(manifest["plan"]["seed"]) for manifest in manifests),
         seed=recipe["optim"]["seed"],
         weights_hash=hashlib.sha256((TARGET / "model.safetensors").read_bytes()).hexdigest(),
         notes="".join(f"\n{note}\n" for note in args.note),
