@@ -3,10 +3,11 @@
 1. Grey images. The patch embedding multiplies 3 channels x 2 frames x 16 x 16 values of a patch, and for a grey still image
    the six copies are equal. Adding up the kernel over channels and frames first gives the same sum from a sixth of the
    products. Each batch is checked: images in colour take the published way.
-2. Attention. The vision tower's few patches go faster through plain matrix products than through the fused kernel in bfloat16;
+2. Attention. In bfloat16 the vision tower's few patches go faster through plain matrix products than through the fused kernel, and
    language's long rows the other way (8 conversations of 897 tokens, one layer, forward and backward: 0.23 CPU s fused, 0.72 plain;
-   one run). In float32 the fused kernel is the faster one for both: vision forward and backward 121 CPU ms an image with it, 138 without, in turn, their ratio 1.15 (middle 95 % of
-   30 rounds 1.02 to 1.36; 304 px, one AVX2 core, load 2.5 to 3.8; `python benchmarks/attention.py --rounds 30`).
+   one run). In float32 the fused kernel is the faster one: vision forward and backward 121 CPU ms an image with it, 138 without, in
+   turn, their ratio 1.15 (middle 95 % of 30 rounds 1.02 to 1.36; 304 px, one AVX2 core, load 2.5 to 3.8;
+   `python benchmarks/attention.py --rounds 30`).
 
 Measured on one core of an AMD EPYC, nano, 304 x 304 px, bfloat16: vision forward and backward 13.0 -> 18.6 images per second.
 """
