@@ -35,11 +35,13 @@ class Group:
 
     Attributes:
         asking: (blocks, longest) places of the tokens that attend, the last one repeated at the end.
+        real: (blocks, longest) False for these repetitions.
         seen: (blocks, longest beginning + longest) places that they attend to.
         mask: (blocks, 1, longest, longest beginning + longest) True where one attends to the other.
     """
 
     asking: torch.Tensor
+    real: torch.Tensor
     seen: torch.Tensor
     mask: torch.Tensor
 
@@ -114,10 +116,9 @@ def layout_of(branch: torch.Tensor) -> Layout:
     place = torch.zeros(branch.numel(), dtype=torch.int64)
     before = 0
     for group in groups:
-        # From the last to the first, so that a repeated place keeps its first and true result.
-        place[group.asking.flatten().flip(0)] = torch.arange(before, before + group.asking.numel()).flip(0)
+        place[group.asking[group.real]] = before + torch.nonzero(group.real.flatten())[:, 0]
         before += group.asking.numel()
-    moved = (Group(*(part.to(branch.device) for part in (g.asking, g.seen, g.mask))) for g in groups)
+    moved = (Group(*(part.to(branch.device) for part in (g.asking, g.real, g.seen, g.mask))) for g in groups)
     return Layout(tuple(moved), place.to(branch.device))
 
 
@@ -136,6 +137,7 @@ def _blocks(branch: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tensor]]
 def _group(blocks: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Group:
     before, longest = (max(len(block[part]) for block in blocks) for part in (0, 1))
     asking = torch.zeros(len(blocks), longest, dtype=torch.int64)
+    real = torch.arange(longest) < torch.tensor([[len(own)] for _, own in blocks])
     seen = torch.zeros(len(blocks), before + longest, dtype=torch.int64)
     mask = torch.zeros(len(blocks), 1, longest, before + longest, dtype=torch.bool)
     mask[..., before:] = torch.ones(longest, longest, dtype=torch.bool).tril()
@@ -144,7 +146,7 @@ def _group(blocks: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> Group:
         seen[number, : len(beginning)] = beginning
         seen[number, before:] = asking[number]
         mask[number, :, :, : len(beginning)] = True
-    return Group(asking, seen, mask)
+    return Group(asking, real, seen, mask)
 
 
 def attend(
