@@ -62,8 +62,8 @@ images: the last step is taken.
 """
 
 
-def main() -> None:
-    """Convert, describe, and check the size."""
+def options() -> argparse.Namespace:
+    """What the command line says."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--run", type=Path, required=True, help="folder of `chiasm train sft`")
     parser.add_argument(
@@ -88,8 +88,12 @@ def main() -> None:
         "--train", required=True, action="append", help="a command that trained the model; several in order"
     )
     parser.add_argument("--note", action="append", default=[], help="a paragraph for the card; several in order")
-    args = parser.parse_args()
+    return parser.parse_args()
 
+
+def main() -> None:
+    """Convert, describe, and check the size."""
+    args = options()
     bundle = load_bundle(args.run / "model", dtype="float32")
     if TARGET.exists():
         shutil.rmtree(TARGET)
