@@ -34,6 +34,10 @@ _BEAM_RADIUS_UM = np.float32(11.0)
 for what registration and drift blur, an assumption [um]."""
 
 
+_DEPTH_GAIN = np.float32(0.2)
+"""Power of the radius by which strength grows in vessels that fill the beam."""
+
+
 @dataclass(frozen=True, eq=False)
 class Flow:
     """Coverage by perfused vessels, weighted by their speed's contrast, each (size, size) float32."""
@@ -92,9 +96,13 @@ def speed_contrast(graph: VesselGraph, saturation_mm_s: float) -> NDArray[np.flo
 
 
 def _filling(graph: VesselGraph) -> NDArray[np.float32]:
-    """(E,) in (0, 1]: share of the beam that an arteriole or venule fills: it dims towards the capillaries that it feeds."""
+    """(E,) > 0: how strongly an arteriole or venule shows for its width.
+
+    It dims towards the capillaries that it feeds, as it fills less of the beam; a wider one has more blood along the beam.
+    """
     tapering = np.isin(graph.vessel, [int(Vessel.ARTERY), int(Vessel.VEIN)])
-    return np.where(tapering, np.minimum(1, graph.radius_um / _BEAM_RADIUS_UM), 1).astype(np.float32)
+    radii = graph.radius_um / _BEAM_RADIUS_UM
+    return np.where(tapering, np.where(radii < 1, radii, radii**_DEPTH_GAIN), 1).astype(np.float32)
 
 
 def modulate(flow: Flow, params: ImagingParams) -> Field:
