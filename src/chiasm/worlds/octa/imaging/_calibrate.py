@@ -25,7 +25,7 @@ from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._eye import Eye
 from chiasm.worlds.octa.imaging._inspect import ImageProblem, inspect_images
 from chiasm.worlds.octa.imaging._matched import matched_names, matched_statistics
-from chiasm.worlds.octa.imaging._profile import Profile
+from chiasm.worlds.octa.imaging._profile import Profile, profile_of
 from chiasm.worlds.octa.imaging._search import Progress, Search, Table, scale_of
 
 MINIMUM_IMAGES = 10
@@ -77,7 +77,7 @@ def calibrate(
         images: At least 10 square greyscale images (H, W) uint8 of one size and one kind of scan.
         eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 28 suffice.
         start: Where to begin, and the source of what is not fitted (artefact rates, slabs, `saturation_mm_s`).
-        name: Of the new profile.
+        name: Of the new profile: letters, digits, `.`, `_` and `-`.
         names: How to name each image in messages; None numbers them.
         use_the_rest: Whether to go on without unusable images; else they are an error.
         rounds: Steps of the least-squares search; each renders `SLOPE_EYES` eyes about 40 times.
@@ -85,8 +85,8 @@ def calibrate(
         progress: Called after every evaluation.
 
     Raises:
-        InvalidInput: Unusable images (each named with its reason), fewer than 10 usable ones, eyes of another field, or a
-            start whose renders show nothing to measure.
+        InvalidInput: Unusable images (each named with its reason), fewer than 10 usable ones, another name, eyes of another
+            field, or a start whose renders show nothing to measure.
 
     An image or render in which a biomarker cannot be had has no part in that biomarker's mean, spread and distribution.
     """
@@ -101,7 +101,7 @@ def calibrate(
     if len(usable) < MINIMUM_IMAGES:
         msg = f"calibration needs at least {MINIMUM_IMAGES} usable images, got {len(usable)} of {len(images)}"
         raise InvalidInput(msg)
-    start = Profile.model_validate({**start.model_dump(), "name": name, "size_px": len(usable[0])})
+    start = profile_of({**start.model_dump(), "name": name, "size_px": len(usable[0])}, "the new profile")
     real = np.array([matched_statistics(pixels, start.fov_mm) for pixels in usable])
     search = Search(tuple(eyes), start, usable, real, seed, progress, began)
     fitted = search.spreads(search.means(rounds))

@@ -66,7 +66,7 @@ class Profile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[4] = 4
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     fov_mm: Annotated[float, Field(ge=1, le=20)]
     size_px: Annotated[int, Field(ge=16, le=4096)]
     slabs: tuple[Slab, ...] = ("inner",)
@@ -159,6 +159,11 @@ def parse_profile(text: str, where: str) -> Profile:
     if data.get("schema_version") != PROFILE_SCHEMA_VERSION:
         msg = f"{where}: schema_version must be {PROFILE_SCHEMA_VERSION}, got {data.get('schema_version')!r}; calibrate again"
         raise InvalidInput(msg)
+    return profile_of(data, where)
+
+
+def profile_of(data: dict[str, Any], where: str) -> Profile:
+    """A profile from its entries; `where` is named in errors."""
     try:
         return Profile.model_validate(data)
     except UnknownName as error:
@@ -167,7 +172,9 @@ def parse_profile(text: str, where: str) -> Profile:
     except ValidationError as error:
         first = error.errors()[0]
         entry = ".".join(str(part) for part in first["loc"]) or "parameters"
-        msg = f"{where}: {entry}: {first['msg']}"
+        given = first["input"]
+        got = f", got {given!r}" if isinstance(given, str | float) else ""
+        msg = f"{where}: {entry}: {first['msg']}{got}"
         raise InvalidInput(msg) from error
 
 
