@@ -101,7 +101,13 @@ def calibrate(
     if len(usable) < MINIMUM_IMAGES:
         msg = f"calibration needs at least {MINIMUM_IMAGES} usable images, got {len(usable)} of {len(images)}"
         raise InvalidInput(msg)
-    start = profile_of({**start.model_dump(), "name": name, "size_px": len(usable[0])}, "the new profile")
+    card = {
+        "fitted_on": f"{len(usable)} unlabelled images, {start.fov_mm:g} mm",
+        "method": f"chiasm calibrate, from {start.name}, {len(eyes)} eyes, {rounds} rounds, seed {seed}",
+        "limits": f"slabs, artefact rates and saturation_mm_s are those of {start.name}, not fitted",
+    }
+    own = {"name": name, "size_px": len(usable[0]), "card": card}
+    start = profile_of({**start.model_dump(), **own}, "the new profile")
     real = np.array([matched_statistics(pixels, start.fov_mm) for pixels in usable])
     search = Search(tuple(eyes), start, usable, real, seed, progress, began)
     fitted = search.spreads(search.means(rounds))
