@@ -43,7 +43,7 @@ def test_faulty_images_stop_a_calibration_unless_told_otherwise(pixels):
         calibrate([*pixels, np.zeros((128, 128), np.uint8)], [lattice_eye()], start, name="x")
     with pytest.raises(InvalidInput, match="at least 10 usable images, got 9"):
         calibrate([*pixels[:9], np.zeros((128, 128), np.uint8)], [lattice_eye()], start, name="x", use_the_rest=True)
-    with pytest.raises(InvalidInput, match="the new profile: name: .*got 'my device'"):
+    with pytest.raises(InvalidInput, match=r"the new profile: name: .*got 'my device'"):
         calibrate(pixels, [lattice_eye()], start, name="my device")
 
 
@@ -133,4 +133,6 @@ def test_calibration_moves_towards_a_hidden_profile():
     eyes = [lattice_eye(seed=100 + i) for i in range(6)]
     result = calibrate(real, eyes, start, name="found", rounds=3)
     assert sum(result.after.values()) < 0.6 * sum(result.before.values())
-    assert "12 unlabelled images" in result.profile.card["fitted_on"], "its own card, not that of the profile it began from"
+    assert "12 unlabelled images" in result.profile.card["fitted_on"], (
+        "its own card, not that of the profile it began from"
+    )

@@ -129,6 +129,22 @@ def test_modes_are_those_that_chance_does_not_make():
     assert abs(np.dot(modes[0], along)) == pytest.approx(0.6, rel=0.3)
 
 
+def test_modes_of_the_start_are_kept_as_far_as_images_ask_for_them():
+    rng = np.random.default_rng(6)
+    along = np.ones(len(BANDS)) / np.sqrt(len(BANDS))
+    usual = (tuple((0.3 * along).tolist()),)
+    made = rng.normal(0, 0.1, (28, len(BANDS)))
+
+    def strength(true):
+        (mode,) = fit_modes(
+            rng.normal(0, 0.1, (200, len(BANDS))) + true * rng.standard_normal((200, 1)) * along, made, usual
+        )
+        return np.dot(mode, along)
+
+    assert strength(0.3) == pytest.approx(0.3, rel=0.1)
+    assert strength(0.0) == pytest.approx(0.3 / np.sqrt(2), rel=0.1), "half of the variance, when nothing varies"
+
+
 def test_one_odd_image_hardly_moves_the_detail_of_a_set():
     images = [np.rint(255 * np.clip(field(seed), 0, 1)).astype(np.uint8) for seed in range(12)]
     dull = [*images[:11], np.full_like(images[0], 20)]

@@ -205,7 +205,8 @@ class Search:
         system = np.vstack([slopes**2 * self.weight[:, None], 3 * np.eye(len(self.names))])
         variance, _ = nnls(system, np.concatenate([need * self.weight, 3 * usual**2]))
         varied, made = self.process(self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander)))
-        return varied.model_copy(update={"transfer": with_modes(varied.transfer, self.detail, made)})
+        transfer = with_modes(varied.transfer, self.detail, made, self.start.transfer.modes)
+        return varied.model_copy(update={"transfer": transfer})
 
     def _draw(self, profile: Profile, index: int) -> Any:
         # Artefacts are not fitted: in a dozen renders, one of them would decide a mean.

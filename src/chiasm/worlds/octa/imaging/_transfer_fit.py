@@ -35,6 +35,7 @@ _DEALS = 200
 
 Table = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
+Modes = tuple[tuple[float, ...], ...]
 
 
 class Detail(NamedTuple):
@@ -119,32 +120,41 @@ def fit_transfer(
     return transfer, made
 
 
-def with_modes(transfer: Transfer, target: Detail, made: Sequence[Pixels]) -> DeviceTransfer:
+def with_modes(transfer: Transfer, target: Detail, made: Sequence[Pixels], usual: Modes = ()) -> DeviceTransfer:
     """The transfer with what the bands' strengths vary in real images beyond renders `made` with it."""
-    modes = fit_modes(target.log_sd, measure_pixels(made).log_sd)
+    modes = fit_modes(target.log_sd, measure_pixels(made).log_sd, usual)
     return DeviceTransfer(**{**transfer.model_dump(), "modes": modes})
 
 
-def fit_modes(real: Table, made: Table) -> tuple[tuple[float, ...], ...]:
-    """(up to MODES, B) changes of the bands' shares per standard normal draw that renders lack, largest first.
+def fit_modes(real: Table, made: Table, usual: Modes = ()) -> Modes:
+    """(up to MODES, B) changes of the bands' shares per standard normal draw that renders lack.
 
-    With a few dozen images the difference of two equal covariances has large eigenvalues too, so only those count that
-    stand out from differences of images dealt at random, and only by as much.
+    With a few dozen images the difference of two equal covariances has large eigenvalues too. So what devices of this kind
+    are known to vary comes first, half as strong as it was and half as the images ask for (one number, which few images
+    tell), and of the rest only those count that stand out from differences of images dealt at random, and only by as much.
 
     Args:
         real: (n, B) log-sd of real images' bands.
         made: (m, B) of renders without modes.
+        usual: (k, B) modes of the profile that a fit began from.
     """
-    values, vectors = np.linalg.eigh(np.cov(real.T) - np.cov(made.T))
+    lack = np.cov(real.T) - np.cov(made.T)
+    known = np.reshape(usual, (-1, len(lack)))
+    shape = known.T @ known
+    if power := float((shape**2).sum()):
+        variance = max(0.0, 0.5 + 0.5 * float((lack * shape).sum()) / power)
+        known, lack = np.sqrt(variance) * known, lack - variance * shape
+    values, vectors = np.linalg.eigh(lack)
     both = np.vstack([real - real.mean(axis=0), made - made.mean(axis=0)])
     rng = np.random.default_rng(0)
     chance = []
     for _ in range(_DEALS):
         dealt = rng.permutation(both)
         chance.append(np.linalg.eigvalsh(np.cov(dealt[: len(real)].T) - np.cov(dealt[len(real) :].T))[-1])
-    order = [int(k) for k in np.argsort(-values)[:MODES] if values[k] > np.quantile(chance, 0.95)]
+    order = [int(k) for k in np.argsort(-values) if values[k] > np.quantile(chance, 0.95)]
     spread = np.sqrt(np.maximum(values - np.median(chance), 0))
-    return tuple(tuple(np.round(vectors[:, k] * spread[k], 4).tolist()) for k in order)
+    found = np.vstack([known, *(vectors[:, k] * spread[k] for k in order)])[:MODES]
+    return tuple(tuple(row) for row in np.round(found, 4).tolist())
 
 
 def _unit(pixels: Pixels) -> Field:
