@@ -10,7 +10,7 @@ import torch
 from numpy.random import default_rng
 
 from chiasm.errors import Conflict, InvalidInput, TrainingFailed
-from chiasm.models import Bundle, Decoding, load_bundle, load_chat, prompt_of_row
+from chiasm.models import Bundle, Decoding, load_bundle, load_chat, prompt_of_row, save
 from chiasm.training import Recipe, SftResult, load_recipe, open_rows, part_of, train_sft
 
 
@@ -84,6 +84,28 @@ def test_frozen_parts_stay_bit_equal_and_the_others_move(
     train_sft(quick(model__train=["projector"], optim__steps=2), spots, tmp_path / "run", start=bundle, say=quiet)
     moved = {part_of(name) for name, weight in weights(bundle.model).items() if not torch.equal(weight, before[name])}
     assert moved == {"projector"}
+
+
+def test_a_share_of_the_starting_weights_is_saved(
+    make_tiny: Callable[[int], Bundle], spots: Path, tmp_path: Path
+) -> None:
+    begun = make_tiny(0)
+    save(begun, tmp_path / "begun")
+    table = {"model__base": str(tmp_path / "begun"), "model__train": ["vision"]}
+    plain, mixed = (
+        train_sft(quick(**table, model__start_share=share), spots, tmp_path / str(share), say=quiet)
+        for share in (0.0, 0.25)
+    )
+    assert plain.model is not None
+    assert mixed.model is not None
+    start, end, saved = (
+        weights(load_bundle(folder).model) for folder in (tmp_path / "begun", plain.model, mixed.model)
+    )
+    for name in start:
+        assert torch.allclose(saved[name], 0.75 * end[name] + 0.25 * start[name], atol=1e-6)
+        assert torch.equal(saved[name], start[name]) == (part_of(name) != "vision")
+    with pytest.raises(InvalidInput, match=r"start_share 0\.25 .* starts from others"):
+        train_sft(quick(model__start_share=0.25), spots, tmp_path / "fresh", say=quiet)
 
 
 def test_a_finished_run_is_not_trained_again_and_another_recipe_is_refused(

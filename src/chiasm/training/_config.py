@@ -50,6 +50,9 @@ class ModelTable(_Table):
     """Of a loaded model's weights. bfloat16 only where the engine keeps float32 copies to update (DeepSpeed)."""
     max_pixels: int | None = Field(default=None, ge=1024)
     """Pixel budget of an image [px]; None keeps the model's own. SVR: 262144 (512 x 512)."""
+    start_share: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the weights begun from in the weights that are saved: 0.5 averages both (WiSE-FT, Wortsman et al. 2022), which
+    keeps more of what was learned before. Needs a trained `base`."""
 
     @model_validator(mode="after")
     def _something_moves(self) -> Self:

@@ -24,7 +24,7 @@ from chiasm.training._parts import adapter_targets, train_only
 from chiasm.training._photometry import rephotographed
 from chiasm.training._plan import Plan, make_plan
 from chiasm.training._rows import Row, RowIndex, RowStore, join_turns, without_reasoning
-from chiasm.training._sft import ADAPTER, CHECKPOINTS, LOG, MODEL, SftResult
+from chiasm.training._sft import ADAPTER, CHECKPOINTS, LOG, MODEL, SftResult, starting_model
 from chiasm.training._trainer import PlannedTrainer, Progress, checkpoints_in
 
 
@@ -77,6 +77,8 @@ class Run:
         if self.recipe.model.lora is not None:
             model.save_pretrained(self.folder / ADAPTER)
             model = model.merge_and_unload()
+        if self.recipe.model.start_share:
+            _mix_in(model, starting_model(self.recipe).model, self.recipe.model.start_share)
         save(Bundle(model, self.bundle.processor, str(self.folder)), self.folder / MODEL)
 
     def check(self) -> None:
@@ -188,6 +190,14 @@ class Run:
         if budget is not None:
             images = self.bundle.processor.image_processor
             images.size = type(images.size)(shortest_edge=images.size["shortest_edge"], longest_edge=budget)
+
+
+def _mix_in(model: torch.nn.Module, start: torch.nn.Module, share: float) -> None:
+    """Move every weight of `model` by `share` of the way to that of `start`; equal ones stay bit-equal."""
+    begun = dict(start.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.copy_(torch.lerp(weight, begun[name].to(weight), share))
 
 
 def planned_rows(store: RowStore, plan: Plan, data: DataTable, seed: int) -> Any:

@@ -76,6 +76,10 @@ def train_sft(
     store = open_rows(dataset, recipe.data.split)
     index = scan_rows(store)
     claim(folder, {"recipe": recipe.model_dump(mode="json"), "rows": index.fingerprint})
+    if recipe.model.start_share and (start is not None or recipe.model.base in PRESETS):
+        share = recipe.model.start_share
+        msg = f"model.start_share {share:g} mixes in trained weights of model.base, and this run starts from others; take it out"
+        raise InvalidInput(msg)
     bundle = start if start is not None else starting_model(recipe)
     if start is None:
         say(f"begins from {recipe.model.base}: {'fresh' if recipe.model.base in PRESETS else 'trained'} weights")
