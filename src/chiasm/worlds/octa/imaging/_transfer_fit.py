@@ -130,7 +130,7 @@ def fit_modes(real: Table, made: Table, usual: Modes = ()) -> Modes:
     """(up to MODES, B) changes of the bands' shares per standard normal draw that renders lack.
 
     With a few dozen images the difference of two equal covariances has large eigenvalues too. So what devices of this kind
-    are known to vary comes first, half as strong as it was and half as the images ask for (one number, which few images
+    are known to vary comes first, its variance half as it was and half as the images ask for (one number, which few images
     tell), and of the rest only those count that stand out from differences of images dealt at random, and only by as much.
 
     Args:
