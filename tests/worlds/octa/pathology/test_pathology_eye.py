@@ -359,9 +359,9 @@ def test_images_of_twins_differ_near_the_lesion_and_hardly_beyond(family):
     away_um = ndimage.distance_transform_edt(~mask) * eye.graph.fov_um / SIZE
     step = np.abs(first.pixels.astype(int) - second.pixels)
     assert (step[mask] > 0).mean() > 0.1
-    # Point spread and unresolved texture reach 160 um, the tails of its streaks (twice as strong since world 10) 330 um; beyond, the
-    # coarse levels of the device's processing carry on a change of one or two of its 130 grey levels, and at 67 px (0.66 mm) they
-    # end; kept peaks, which look at neighbours first, take it to 69 px.
+    # Point spread and unresolved texture reach 160 um, the tails of its streaks 330 um (twice as strong since world 10); beyond,
+    # the coarse levels of the device's processing carry on a change of one or two of its 130 grey levels, and at 67 px (0.66 mm)
+    # they end; kept peaks, which look at neighbours first, take it to 69 px.
     assert step[away_um >= 250].max() <= 6
     assert step[away_um >= 350].max() <= 4
     assert step[away_um >= 700].max() == 0
