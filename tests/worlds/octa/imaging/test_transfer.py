@@ -143,6 +143,7 @@ def test_modes_of_the_start_are_kept_as_far_as_images_ask_for_them():
 
     assert strength(0.3) == pytest.approx(0.3, rel=0.1)
     assert strength(0.0) == pytest.approx(0.3 / np.sqrt(2), rel=0.1), "half of the variance, when nothing varies"
+    assert len(fit_modes(made, made, usual * 8)) == 8, "none is cut off"
 
 
 def test_one_odd_image_hardly_moves_the_detail_of_a_set():

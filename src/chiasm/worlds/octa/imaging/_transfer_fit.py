@@ -127,7 +127,7 @@ def with_modes(transfer: Transfer, target: Detail, made: Sequence[Pixels], usual
 
 
 def fit_modes(real: Table, made: Table, usual: Modes = ()) -> Modes:
-    """(up to MODES, B) changes of the bands' shares per standard normal draw that renders lack.
+    """(up to MODES, or as many as are usual, B) changes of the bands' shares per standard normal draw that renders lack.
 
     With a few dozen images the difference of two equal covariances has large eigenvalues too. So what devices of this kind
     are known to vary comes first, its variance half as it was and half as the images ask for (one number, which few images
@@ -153,7 +153,7 @@ def fit_modes(real: Table, made: Table, usual: Modes = ()) -> Modes:
         chance.append(np.linalg.eigvalsh(np.cov(dealt[: len(real)].T) - np.cov(dealt[len(real) :].T))[-1])
     order = [int(k) for k in np.argsort(-values) if values[k] > np.quantile(chance, 0.95)]
     spread = np.sqrt(np.maximum(values - np.median(chance), 0))
-    found = np.vstack([known, *(vectors[:, k] * spread[k] for k in order)])[:MODES]
+    found = np.vstack([known, *(vectors[:, k] * spread[k] for k in order[: max(0, MODES - len(known))])])
     return tuple(tuple(row) for row in np.round(found, 4).tolist())
 
 
