@@ -28,11 +28,11 @@ def run(*words: str | Path) -> None:
         sys.exit(f"chiasm {line[0]} ended with status {status}; see its message above")
 
 
-def first_image(dataset: Path, target: Path) -> Path:
-    """Write the first held-out image of a data set as a file: rows are plain Parquet, images are PNG bytes."""
-    row = pq.read_table(next((dataset / "data").glob("test-*.parquet")), columns=["images"])["images"][0].as_py()
-    target.write_bytes(row[0]["bytes"])
-    return target
+def first_image(dataset: Path, target: Path) -> str:
+    """Write the first held-out image of a data set as a file (rows are plain Parquet, images are PNG bytes); its true stage."""
+    (row,) = pq.read_table(next((dataset / "data").glob("test-*.parquet")), columns=["images", "stage"])[:1].to_pylist()
+    target.write_bytes(row["images"][0]["bytes"])
+    return str(row["stage"])
 
 
 def main() -> None:
@@ -58,8 +58,12 @@ def main() -> None:
         print(f"  chiasm evaluate --model {run_dir / 'model'} --on octa500:FOLDER --out {report}-real")
     run("evaluate", "--model", run_dir / "model", "--on", ",".join(judged_on), "--out", report)
 
-    image = first_image(eyes, args.out / "eye.png")
+    image = args.out / "eye.png"
+    stage = first_image(eyes, image)
     run("answer", image, "--fov-mm", "3", "--model", run_dir / "model", "--picture", args.out / "answer.png")
+    print(
+        f"the truth about this eye: {stage} (a model of a few minutes is often wrong; leave out --model to ask the nano inside)"
+    )
     print(f"\ndone in {(time.monotonic() - started) / 60:.1f} minutes; look at")
     for path in (report / "report.html", args.out / "answer.png", eyes / "README.md"):
         print(f"  {path}")
