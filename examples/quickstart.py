@@ -28,8 +28,8 @@ def run(*words: str | Path) -> None:
         sys.exit(f"chiasm {line[0]} ended with status {status}; see its message above")
 
 
-def first_image(dataset: Path, target: Path) -> str:
-    """Write the first held-out image of a data set as a file (rows are plain Parquet, images are PNG bytes); its true stage."""
+def write_first_image(dataset: Path, target: Path) -> str:
+    """Write the first held-out image of a data set to a file, return its true stage: rows are plain Parquet, images PNG bytes."""
     (row,) = pq.read_table(next((dataset / "data").glob("test-*.parquet")), columns=["images", "stage"])[:1].to_pylist()
     target.write_bytes(row["images"][0]["bytes"])
     return str(row["stage"])
@@ -59,7 +59,7 @@ def main() -> None:
     run("evaluate", "--model", run_dir / "model", "--on", ",".join(judged_on), "--out", report)
 
     image = args.out / "eye.png"
-    stage = first_image(eyes, image)
+    stage = write_first_image(eyes, image)
     run("answer", image, "--fov-mm", "3", "--model", run_dir / "model", "--picture", args.out / "answer.png")
     print(
         f"the truth about this eye: {stage} (a model of a few minutes is often wrong; leave out --model to ask the nano inside)"

@@ -43,6 +43,8 @@ _BANDS = np.array(
 _RINGS = 12
 _SCALES = (0.0, 0.7, 1.4, 2.8, 5.6, 11.2)
 _WINDOWS = (3.0, 8.0)
+_BED_LEVELS = (1, 2)
+"""Indices of `_SCALES`."""
 _BED_WINDOWS = (2.5, 5.0, 8.0)
 _RIDGES = (2, 3)
 """Indices of `_SCALES`."""
@@ -83,7 +85,7 @@ def statistic_names() -> tuple[tuple[str, str], ...]:
     names += [("pattern", f"Euler {s:g} px p{q}") for s in (0.0, 1.0, 2.0) for q in (20, 50, 80)]
     names += [("line", f"coherence {w:g} px p{q}") for w in _WINDOWS for q in (25, 50, 90)]
     names += [("line", f"ridge {w:g} px p{q}") for w in _RIDGES for q in (50, 90, 99)]
-    names += [("bed", f"coherence {fine:g} px in {w:g} px") for fine in _SCALES[1:3] for w in _BED_WINDOWS]
+    names += [("bed", f"coherence {_SCALES[k]:g} px in {w:g} px") for k in _BED_LEVELS for w in _BED_WINDOWS]
     names += [("eccentricity", f"{kind} {i}") for kind in ("mean", "sd") for i in range(_RINGS)]
     return tuple(names)
 
@@ -236,7 +238,7 @@ def _bed(smooth: list[Image]) -> list[float]:
     """
     dark = (smooth[2] < _quantiles(smooth[2], [_BED_SHARE])[0])[::2, ::2]
     out: list[float] = []
-    for level in (1, 2):
+    for level in _BED_LEVELS:
         fine = smooth[level] - smooth[3]
         bounded = np.tanh(fine / max(float(np.abs(fine).mean()), 1e-9))
         row, col = (ndimage.correlate1d(bounded, _SLOPE, axis=axis) for axis in (0, 1))
