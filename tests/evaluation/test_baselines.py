@@ -16,9 +16,9 @@ from chiasm.evaluation import _network as network
 from chiasm.evaluation._cache import AnswerCache
 from chiasm.evaluation._pixels import AGE, LOW_FLOW
 from chiasm.evaluation._real import DR_CLASSES, stage_key
-from chiasm.questions import CategoryAnswer, Key
+from chiasm.questions import CategoryAnswer, Key, YesNoAnswer
 
-MERGE = {stage: "healthy" if stage == "healthy" else "dr" for stage in STAGES}
+MERGE = {"no": "healthy", "yes": "dr"}
 
 
 def spotted(k: int, *, ill: bool) -> Picture:
@@ -36,12 +36,12 @@ def dr_exam(n: int = 60, fov_mm: float = 3.0) -> Exam:
     for k in range(n):
         ill = k % 3 == 0
         years = 30.0 + 20 * ill + k % 25
-        key = stage_key().model_copy(update={"answer": CategoryAnswer(value=STAGES[2 * ill])})
+        key = Key(expects="yesno", answer=YesNoAnswer(yes=ill))
         made = item(
             k, "dr", key, classes=DR_CLASSES, truth=DR_CLASSES[ill], merge=MERGE, ordinal=False, fov_mm=fov_mm,
             age=years, groups={"age": ">= 40" if years >= 40 else "< 40"},
         )  # fmt: skip
-        shown = replace(made.question, options=STAGES, pictures=(spotted(1000 + k, ill=ill),))
+        shown = replace(made.question, options=tuple(MERGE), pictures=(spotted(1000 + k, ill=ill),))
         items.append(replace(made, question=shown))
     return make_exam("eyes", items, [])
 
@@ -62,7 +62,7 @@ def built(folder: Path, n: int = 40, **changes: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("STEPS", 50), ("FOLD_STEPS", 40), ("SIDE_PX", 32)):
+    for name, value in (("STEPS", 120), ("FOLD_STEPS", 40), ("SIDE_PX", 32)):
         monkeypatch.setattr(network, name, value)
 
 
@@ -95,7 +95,7 @@ def test_networks_are_the_same_again_and_not_trained_twice(tmp_path: Path, monke
     with AnswerCache(tmp_path / "a.jsonl") as cache:
         assert network.trained_replies(exam.items, data, seed=1, cache=cache) == plain
         crossed = network.cross_validated_replies(exam.items, seed=1, cache=cache)
-    assert all(set(r.scores or {}) == set(STAGES) for r in plain)
+    assert all(set(r.scores or {}) == set(MERGE) for r in plain)
     monkeypatch.setattr(network, "fit", None)
     with AnswerCache(tmp_path / "a.jsonl") as cache:
         again = network.trained_replies(exam.items, data, seed=1, cache=cache)

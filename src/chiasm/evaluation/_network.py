@@ -24,7 +24,7 @@ from chiasm.evaluation._cache import AnswerCache
 from chiasm.evaluation._controls import answer_for_class
 from chiasm.evaluation._exams import item_files, item_of_row, item_rows
 from chiasm.evaluation._question import ExamItem, Picture, Reply
-from chiasm.evaluation._real import STAGES
+from chiasm.evaluation._real import STAGES, stage_answers
 from chiasm.models import prepare_torch
 
 TRAINED: Final = "small CNN, trained on synthetic images"
@@ -93,8 +93,17 @@ def trained_replies(
             if cache is not None:
                 cache.put((keys[i], r) for i in todo if (r := known[i]) is not None)
         for i, reply in known.items():
-            replies[i] = reply or replies[i]
+            replies[i] = _in_answers(items[i], reply) if reply else replies[i]
     return replies
+
+
+def _in_answers(item: ExamItem, reply: Reply) -> Reply:
+    """A reply in stages as one in the answers of the item: what is said of several stages is added up."""
+    answers = stage_answers(item)
+    chances = dict.fromkeys(answers.values(), 0.0)
+    for stage, chance in (reply.scores or {}).items():
+        chances[answers[stage]] += chance
+    return _reply(chances)
 
 
 def cross_validated_replies(items: Sequence[ExamItem], *, seed: int, cache: AnswerCache | None) -> list[Reply]:
@@ -202,10 +211,10 @@ def _shrunk(picture: Picture) -> NDArray[np.uint8]:
 
 
 def _stage_items(items: Sequence[ExamItem]) -> dict[float, list[int]]:
-    """Places of the items that ask for the stage of one picture of known size, by field of view [mm]."""
+    """Places of the items that a stage of one picture of known size answers, by field of view [mm]."""
     by_field: dict[float, list[int]] = defaultdict(list)
     for i, item in enumerate(items):
-        if item.question.options == STAGES and len(item.question.pictures) == 1 and item.fov_mm is not None:
+        if stage_answers(item) and len(item.question.pictures) == 1 and item.fov_mm is not None:
             by_field[item.fov_mm].append(i)
     return by_field
 

@@ -22,6 +22,7 @@ from chiasm.evaluation._cache import AnswerCache
 from chiasm.evaluation._class_figures import FEWEST
 from chiasm.evaluation._controls import answer_for_class
 from chiasm.evaluation._question import ExamItem, Picture, Reply
+from chiasm.evaluation._real import stage_answers
 from chiasm.measure import StageEvidence, nonperfused_share, stage
 
 LOW_FLOW = "low-flow pixels"
@@ -131,14 +132,14 @@ def carried_threshold_replies(items: Sequence[ExamItem]) -> list[Reply]:
 def biomarker_replies(items: Sequence[ExamItem], cache: AnswerCache | None = None) -> list[Reply]:
     """The stage by the written rule from the non-perfused share that `chiasm measure` estimates; lesions are not looked for.
 
-    Answers tasks whose answers are stages; score: the non-perfused share. Measuring takes a good part of a second an image,
+    Answers tasks that a stage answers; score: the non-perfused share. Measuring takes a good part of a second an image,
     so what is known of an image is kept.
     """
     known: dict[str, Reply] = {}
     replies = []
     for item in items:
-        stages = set(item.question.options) >= {"healthy", "pdr"}
-        if not stages or len(item.question.pictures) != 1 or item.fov_mm is None:
+        answers = stage_answers(item)
+        if not answers or len(item.question.pictures) != 1 or item.fov_mm is None:
             replies.append(Reply(None, problem="not a stage of one image of known size"))
             continue
         picture = item.question.pictures[0]
@@ -149,8 +150,12 @@ def biomarker_replies(items: Sequence[ExamItem], cache: AnswerCache | None = Non
             if cache is not None:
                 cache.put([(key, reply)])
         known[key] = reply
-        share = None if reply.scores is None or len(item.classes) != 2 else reply.scores["share"]
-        replies.append(reply._replace(scores=None if share is None else _score(item, share)))
+        if reply.scores is None:
+            replies.append(reply)
+            continue
+        share = reply.scores["share"]
+        scores = _score(item, share) if len(item.classes) == 2 else None
+        replies.append(Reply(f"<answer>{answers[_stage_of(share)]}</answer>", scores))
     return replies
 
 
@@ -159,8 +164,11 @@ def _by_rule(picture: Picture, fov_mm: float) -> Reply:
         share = min(nonperfused_share(picture.array(), fov_mm), 1.0)
     except InvalidInput as error:
         return Reply(None, problem=f"not measurable: {error}")
-    found = stage(StageEvidence(nonperfusion_fraction=share)).stage.value
-    return Reply(f"<answer>{found}</answer>", {"share": share})
+    return Reply(f"<answer>{_stage_of(share)}</answer>", {"share": share})
+
+
+def _stage_of(share: float) -> str:
+    return stage(StageEvidence(nonperfusion_fraction=share)).stage.value
 
 
 def _by_field(items: Sequence[ExamItem]) -> dict[tuple[str, float | None], list[int]]:

@@ -1,13 +1,14 @@
 """Exams over real collections, which know a label but no findings.
 
-OCTA-500 is asked one question, the stage of diabetic retinopathy, in the words that training used, with the image and nothing
-about the patient: age alone separates its classes. The answer counts as DR when it is any stage but healthy, and the score is
-the probability of that. Diseases other than DR and NORMAL are left out, as the data's readme asks.
+OCTA-500 is asked one question, whether there is any diabetic retinopathy, in the words of the program any-retinopathy, with the
+image and nothing about the patient: age alone separates its classes. The score is the probability of "yes". Asked for one of four
+stages, an eye was called healthy wherever "healthy" was the likeliest of four words, though the other three together were
+likelier (docs/log.md): two classes are asked for as two. Diseases other than DR and NORMAL are left out, as the data's readme asks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -18,11 +19,13 @@ from chiasm.errors import InvalidInput
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.measure import Stage
-from chiasm.questions import CategoryAnswer, Item, Key, ask_all, prompt_about
+from chiasm.questions import CategoryAnswer, Item, Key, YesNoAnswer, ask_all, prompt_about
 from chiasm.sources import Problem, read_octa500, read_source
 
 STAGES: Final = tuple(stage.value for stage in Stage)
 DR_CLASSES: Final = ("healthy", "dr")
+_NO_YES: Final = ("no", "yes")
+"""Canonical answers, in the order of `DR_CLASSES`."""
 
 
 def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
@@ -54,7 +57,7 @@ def stage_key() -> Key:
 
 
 def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: float | None = None) -> ExamItem:
-    """The question "dr" about one view: any stage but healthy counts as DR.
+    """The question "dr" about one view: is there any retinopathy?
 
     Args:
         case: Whose patient and id it is.
@@ -64,26 +67,36 @@ def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: flo
         age: Of the patient [years]; not shown to models.
     """
     fov_mm = view.attributes.get("fov_mm")
+    key = Key(expects="yesno", answer=YesNoAnswer(yes=truth == "dr"))
     return ExamItem(
         question=Question(
             question_id=f"dr-{case.case_id}",
-            prompt=stage_prompt(view),
+            prompt=prompt_about(view, "any-retinopathy", key),
             pictures=(Picture.from_array(view.pixels),),
-            options=STAGES,
+            options=_NO_YES,
         ),
         case_id=case.case_id,
         patient_id=case.patient_id,
         task="dr",
         level="medical reasoning",
-        key=stage_key(),
+        key=key,
         classes=DR_CLASSES,
         truth=truth,
-        merge={stage: "healthy" if stage == "healthy" else "dr" for stage in STAGES},
+        merge=dict(zip(_NO_YES, DR_CLASSES, strict=True)),
         fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
         groups=groups,
         age=age,
         laterality=view.laterality.value,
     )
+
+
+def stage_answers(item: ExamItem) -> Mapping[str, str]:
+    """From each stage to the answer it means, for an item that asks for the stage or for any but healthy; empty for others."""
+    if set(item.question.options) >= set(STAGES):
+        return {stage: stage for stage in STAGES}
+    if item.classes == DR_CLASSES and item.question.options == _NO_YES:
+        return {stage: _NO_YES[stage != Stage.HEALTHY.value] for stage in STAGES}
+    return {}
 
 
 def _octa500(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:

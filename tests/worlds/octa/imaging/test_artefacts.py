@@ -66,6 +66,25 @@ def test_shadow_darkens(eye):
     assert after.pixels[mask].mean() < 0.8 * before.pixels[mask].mean()
 
 
+@pytest.mark.parametrize("corner", [(0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)])
+def test_a_lost_rim_lies_in_its_corner_and_the_rest_stands(eye, corner):
+    artefact = sample_artefact(np.random.default_rng(3), "motion artefact", "severe").model_copy(
+        update={"form": "lost rim", "position": corner, "axis": 0, "extent": 0.25, "amount": 0.6, "seed": 5}
+    )
+    before, after = pair(eye, artefact)
+    mask = after.touched("motion artefact")
+    assert (before.pixels == after.pixels)[~mask].all()
+    n = len(mask)
+    rim = slice(0, n // 4) if corner[1] < 0.5 else slice(n - n // 4, n)
+    assert mask[:, rim].all()
+    assert mask.mean() < 0.5
+    changed = before.pixels[:, rim] != after.pixels[:, rim]
+    assert changed.mean() > 0.5
+    # Pixels are drawn out along the lines of the one scan that is left: neighbours in a row are alike.
+    alike = [(image.pixels[:, rim][:, 1:] == image.pixels[:, rim][:, :-1]).mean() for image in (before, after)]
+    assert alike[1] > 2 * alike[0]
+
+
 def test_projection_adds_superficial_vessels_to_the_deep_slab(eye):
     artefact = sample_artefact(np.random.default_rng(3), "projection artefact", "severe")
     before, after = pair(eye, artefact, slab="dvc")

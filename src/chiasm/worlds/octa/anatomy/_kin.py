@@ -6,8 +6,7 @@ import math
 
 import numpy as np
 
-from chiasm.errors import InvalidInput
-from chiasm.worlds.octa.anatomy._params import AnatomyParams, build_params, sample_anatomy
+from chiasm.worlds.octa.anatomy._params import AnatomyParams, first_possible, sample_anatomy
 
 SHARED_FAZ_AREA = 0.931
 """Share of the variance of the FAZ area that lies between persons: the correlation of fellow eyes [F18]."""
@@ -49,8 +48,8 @@ def fellow_anatomy(params: AnatomyParams, rng: np.random.Generator) -> AnatomyPa
         InvalidInput: 100 draws gave no eye that can exist; the last one's reason.
     """
     side = "OS" if params.laterality == "OD" else "OD"
-    last: InvalidInput | None = None
-    for _ in range(100):
+
+    def mixed() -> dict[str, object]:
         other = sample_anatomy(rng, fov_mm=params.fov_mm, age_years=params.age_years, laterality=side)
         values = other.model_dump()
         for name, (mean, rho) in _SHARED.items():
@@ -59,12 +58,9 @@ def fellow_anatomy(params: AnatomyParams, rng: np.random.Generator) -> AnatomyPa
             tuple(_mixed(SHARED_OUTLINE, a, b) for a, b in zip(mine, theirs, strict=True))
             for mine, theirs in zip(params.faz_waves, other.faz_waves, strict=False)
         )
-        try:
-            return build_params(values)
-        except InvalidInput as error:
-            last = error
-    assert last is not None
-    raise last
+        return values
+
+    return first_possible(mixed)
 
 
 def _mixed(rho: float, own: float, another: float) -> float:

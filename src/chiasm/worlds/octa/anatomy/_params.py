@@ -13,6 +13,7 @@ Sources, by label
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Self
 
 import numpy as np
@@ -144,7 +145,7 @@ def sample_anatomy(
     age_years: float | None = None,
     laterality: Laterality | str | None = None,
 ) -> AnatomyParams:
-    """Draw one healthy eye.
+    """Draw one healthy eye; where the values drawn make none that can exist (an outline too deep), they are drawn again.
 
     Args:
         rng: Source of randomness.
@@ -153,16 +154,33 @@ def sample_anatomy(
         laterality: "OD" or "OS"; drawn when None.
 
     Raises:
-        InvalidInput: A value is out of its range.
+        InvalidInput: A value is out of its range, or 100 draws gave no eye that can exist; the last one's reason.
     """
     age = float(rng.uniform(8.0, 80.0)) if age_years is None else float(age_years)
     drawn_side = "OD" if rng.random() < 0.5 else "OS"
     side = drawn_side if laterality is None else str(laterality)
-    values = {
+    known = {"fov_mm": fov_mm, "laterality": side, "age_years": age}
+    return first_possible(lambda: known | _traits(rng))
+
+
+def first_possible(draw: Callable[[], dict[str, object]]) -> AnatomyParams:
+    """The first of up to 100 draws of values that makes an eye that can exist.
+
+    Raises:
+        InvalidInput: None did; the last one's reason.
+    """
+    for _ in range(99):
+        try:
+            return build_params(draw())
+        except InvalidInput:
+            continue
+    return build_params(draw())
+
+
+def _traits(rng: np.random.Generator) -> dict[str, object]:
+    """Everything but field, side and age."""
+    return {
         "growth_seed": int(rng.integers(0, 2**53)),
-        "fov_mm": fov_mm,
-        "laterality": side,
-        "age_years": age,
         **sample_fixation(rng),
         **sample_faz_size(rng),
         **sample_faz_shape(rng),
@@ -179,7 +197,6 @@ def sample_anatomy(
         "arterial_pressure_mmhg": bounded_normal(rng, 46.0, 3.0, 38.0, 56.0),
         "venous_pressure_mmhg": bounded_normal(rng, 15.0, 1.5, 11.0, 20.0),
     }
-    return build_params(values)
 
 
 def sample_fixation(rng: np.random.Generator) -> dict[str, float]:

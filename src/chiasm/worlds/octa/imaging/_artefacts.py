@@ -13,12 +13,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from chiasm.worlds.octa.imaging._eye import Eye
+from chiasm.worlds.octa.imaging._motion import Mask, move
 from chiasm.worlds.octa.imaging._noise import Field, Stream, blur, generator, smooth_field
 from chiasm.worlds.octa.imaging._params import Artefact, ImagingParams
 
-Mask = NDArray[np.bool_]
-
-_REACH_PX = 12
+_REACH_PX = 16
 """How far beyond an artefact on the signal the device's processing carries more than a few grey levels of it [px]."""
 
 
@@ -88,7 +87,7 @@ def region(artefact: Artefact, size_px: int, number: int, noise_seed: int) -> Fi
         across = row if artefact.axis == 0 else col
         ratio = np.broadcast_to(np.abs(across), (size_px, size_px)) / max(artefact.extent, 1e-3)
     else:
-        stretch = 1.0 + 0.6 * float(rng.random())
+        stretch = 1.0 + float(rng.random())  # floaters' shadows are often far longer than wide
         angle = np.pi * float(rng.random())
         along = row * np.cos(angle) + col * np.sin(angle)
         aside = col * np.cos(angle) - row * np.sin(angle)
@@ -105,7 +104,7 @@ def break_raster(image: Field, params: ImagingParams) -> tuple[Field, tuple[Arte
         rng = generator(artefact.seed, Stream.ARTEFACT, number)
         view = image if artefact.axis == 0 else image.T
         mask = np.zeros(view.shape, bool)
-        changed = _move(view.copy(), artefact, rng, mask)
+        changed = move(view.copy(), artefact, rng, mask)
         image = changed if artefact.axis == 0 else np.ascontiguousarray(changed.T)
         truths.append(ArtefactTruth(artefact, mask if artefact.axis == 0 else mask.T))
     return image, tuple(truths)
@@ -136,54 +135,6 @@ def decentration_truths(eye: Eye, params: ImagingParams) -> tuple[ArtefactTruth,
             outside = [(m < 0) | (m > eye.graph.fov_um) for m in mirrored]
             truths.append(ArtefactTruth(artefact, outside[0][:, None] | outside[1][None]))
     return tuple(truths)
-
-
-def _move(view: Field, artefact: Artefact, rng: np.random.Generator, mask: Mask) -> Field:
-    """One motion artefact on horizontal scan lines; marks the touched pixels in `mask`."""
-    n = len(view)
-    half = max(1, round(artefact.extent * n))
-    first = int(np.clip(round(artefact.position[0] * n) - half, 0, n - 2))
-    last = min(n, first + 2 * half)
-    rows = np.arange(first, last)
-    source = view.copy()
-    if artefact.form == "blink line":
-        bright = np.quantile(view, 0.95 if artefact.amount > 0 else 0.02)
-        jitter = np.exp(0.5 * rng.standard_normal((len(rows), n), dtype=np.float32))
-        view[rows] = bright * jitter * np.float32(abs(artefact.amount))
-    elif artefact.form == "displacement":
-        view[rows] = _shifted(source[rows], round(artefact.amount * n))
-    elif artefact.form == "stretch":
-        t = (np.arange(len(rows)) + 0.5) / len(rows)
-        picked = first + np.clip((t ** (1 + abs(artefact.amount))) * len(rows), 0, len(rows) - 1).astype(int)
-        view[rows] = source[picked]
-    elif artefact.form == "doubling":
-        view[rows] = np.maximum(0.85 * source[rows], 0.75 * _shifted(source[rows], round(artefact.amount * n)))
-    else:  # quilting: crossed scans merged badly, lines of gain in both directions within a rectangle
-        width = max(4, int(0.2 * n + 0.4 * n * rng.random()))
-        left = int(np.clip(round(artefact.position[1] * n) - width // 2, 0, n - 4))
-        cols = np.arange(left, min(n, left + width))
-        lines = np.exp(np.float32(artefact.amount) * _sparse(rng, len(rows)))[:, None]
-        lanes = np.exp(np.float32(artefact.amount) * _sparse(rng, len(cols)))[None]
-        view[np.ix_(rows, cols)] *= lines * lanes
-        mask[np.ix_(rows, cols)] = True
-        return view
-    mask[rows] = True
-    return view
-
-
-def _sparse(rng: np.random.Generator, n: int) -> Field:
-    """(n,) normal values on about a third of the lines, zero on the others."""
-    values = rng.standard_normal(n, dtype=np.float32)
-    return np.where(rng.random(n) < 0.35, values, np.float32(0)).astype(np.float32)
-
-
-def _shifted(lines: Field, shift_px: int) -> Field:
-    """Lines moved along their length; what enters is mirrored."""
-    n = lines.shape[1]
-    index = np.arange(n) - shift_px
-    index = np.where(index < 0, -index - 1, index)
-    index = np.where(index >= n, 2 * n - index - 1, index)
-    return lines[:, index]
 
 
 def _smoothstep(x: NDArray[np.floating]) -> Field:

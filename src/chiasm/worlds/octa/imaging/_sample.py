@@ -13,9 +13,10 @@ from chiasm.worlds.octa.imaging._profile import DeviceTransfer, Profile, Spread
 from chiasm.worlds.octa.imaging._transfer import BANDS, Transfer
 
 SEVERITIES: tuple[Severity, Severity, Severity] = ("mild", "moderate", "severe")
-_MOTION_FORMS = ("blink line", "displacement", "stretch", "doubling", "quilting")
-_MOTION_SHARES = (0.25, 0.35, 0.15, 0.05, 0.20)
-"""Displacement and blink lines lead, doubling is rare (ARVO 2020: motion 75.2 %, blink 2.6 %, stretching 0.9 %, doubling 0.6 %)."""
+_MOTION_FORMS = ("blink line", "displacement", "stretch", "doubling", "quilting", "lost rim")
+_MOTION_SHARES = (0.12, 0.20, 0.08, 0.02, 0.13, 0.45)
+"""Of motion as a healthy eye's examination shows it after two crossed scans are merged: about 8 of 40 NORMAL 6 mm images of
+OCTA-500 have lost a rim. Of the others displacement leads, doubling is rare (ARVO 2020: stretching 0.9 %, doubling 0.6 %)."""
 
 
 def sample_imaging(
@@ -134,6 +135,8 @@ def _motion(rng: np.random.Generator, form: str, grade: int) -> tuple[float, flo
     if form in ("displacement", "doubling"):
         shift = float(rng.uniform(*((0.006, 0.012), (0.012, 0.03), (0.03, 0.07))[grade]))
         return float(rng.uniform(0.01, 0.06) * (1 + grade)), sign * shift
+    if form == "lost rim":
+        return float(rng.uniform(*((0.02, 0.06), (0.05, 0.12), (0.10, 0.30))[grade])), float(rng.uniform(0.3, 0.7))
     if form == "stretch":
         return float(rng.uniform(0.02, 0.05) * (1 + grade)), float(
             rng.uniform(*((0.2, 0.4), (0.4, 0.8), (0.8, 1.6))[grade])
