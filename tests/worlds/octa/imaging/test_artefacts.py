@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from imaging_phantoms import lattice_eye
+from scipy import ndimage
 
 from chiasm.case import term
 from chiasm.worlds.octa.imaging import (
@@ -62,8 +63,11 @@ def test_severity_orders_the_change(eye, kind):
 def test_shadow_darkens(eye):
     artefact = sample_artefact(np.random.default_rng(3), "shadow", "severe").model_copy(update={"position": (0.3, 0.3)})
     before, after = pair(eye, artefact)
-    mask = after.touched("shadow")
-    assert after.pixels[mask].mean() < 0.8 * before.pixels[mask].mean()
+    core = ndimage.binary_erosion(
+        after.touched("shadow"), iterations=16
+    )  # the mask holds what the processing carries out of it
+    assert core.sum() > 500
+    assert after.pixels[core].mean() < 0.7 * before.pixels[core].mean()
 
 
 @pytest.mark.parametrize("corner", [(0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)])
