@@ -19,6 +19,15 @@ STEP_UM = 40.0
 """Spacing of nodes along large vessels [um]."""
 SMALLEST_GAP_UM = 300.0
 """Artery and vein of one arcade keep this distance, before their waves [um]."""
+ARCADE_GAP_UM = (150.0, 1200.0)
+"""How much farther than that they are at most apart, from eye to eye [um]; with 2000 one of both left the macula, and trunks
+of the other kind ran wide across it."""
+PLANTED_SHARE = (0.5, 0.9)
+"""Share of the way to the fovea's surroundings that a trunk is planted along; from there it grows [1]."""
+PAPILLOMACULAR = (4, 6)
+"""Fewest and most roots between disc and macula."""
+PAPILLOMACULAR_END_UM = (700.0, 1500.0)
+"""Where they are planted to, nasal of the fovea [um]; trunks from the arcades branched backwards where they ended earlier."""
 PLANTED_GAP_UM = 160.0
 """The course of a trunk ends where another is as near as that [um]."""
 
@@ -95,7 +104,7 @@ def resample(line: NDArray[np.float64], step_um: float) -> NDArray[np.float64]:
 def _arcade(seeds: Seeds, side: int, height_um: float, half_um: float, rng: np.random.Generator) -> Arcade:
     """Artery and vein at a distance that wanders; either may be the inner one."""
     col = np.linspace(min(half_um, DISC_COL_UM - 400.0), -half_um, 300)
-    spread = rng.uniform(400.0, 2000.0)
+    spread = rng.uniform(*ARCADE_GAP_UM)
     gap = SMALLEST_GAP_UM + spread * 0.5 * (1.0 + np.sin(col / rng.uniform(700.0, 1300.0) + rng.uniform(0.0, 6.28)))
     inner = int(rng.integers(2))
     lines = [_parabola(col, height_um, 0.0 if k == inner else gap, half_um, rng) for k in range(2)]
@@ -139,7 +148,7 @@ def _trunk(
     start = line[k]
     if inward:
         target = np.array([0.0, start[1] * (0.35 if start[1] > 0 else 0.75) + rng.normal(-150.0, 100.0)])
-        share = rng.uniform(0.35, 0.75)
+        share = rng.uniform(*PLANTED_SHARE)
     else:
         target = start + np.array([arcade.side * 2000.0, rng.normal(-800.0, 700.0)])
         share = 0.0
@@ -164,8 +173,8 @@ def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np
     """Arteries and veins in turn that fan out from the disc to the nasal macula, between the arcades."""
     entry = min(half_um, DISC_COL_UM - 500.0)
     kind = int(rng.integers(2))
-    for place in np.linspace(-0.62, 0.62, int(rng.integers(3, 6))) + rng.uniform(-0.08, 0.08):
-        end = rng.uniform(1300.0, 2300.0) - 500.0 * abs(place)
+    for place in np.linspace(-0.62, 0.62, rng.integers(PAPILLOMACULAR[0], PAPILLOMACULAR[1] + 1)) + rng.uniform(-0.08, 0.08):
+        end = rng.uniform(*PAPILLOMACULAR_END_UM) - 500.0 * abs(place)
         col = np.arange(entry, end, -STEP_UM)
         height = 1000.0 * (params.arcade_superior_mm if place < 0 else params.arcade_inferior_mm)
         share = place * (0.8 + 0.2 * (col - end) / (entry - end))
