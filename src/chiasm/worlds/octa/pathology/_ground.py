@@ -118,11 +118,16 @@ class Ground:
         nothing, and terminal twigs `inside` (E,) that end blindly.
         """
         first, link = self.incidence
-        fed = np.zeros(len(self.pos), np.bool_)
-        fed[self.edges[~removed & ~self.capillary]] = True
-        gone = removed | (self.capillary & ~passable(self.edges, removed, fed, first, link))
         twig = inside & ~self.capillary & (self.graph.radius_um <= TWIG_RADIUS_UM)
-        return np.asarray(_prune(self.edges, gone, twig, first, link))
+        gone = removed
+        while True:
+            fed = np.zeros(len(self.pos), np.bool_)
+            fed[self.edges[~gone & ~self.capillary]] = True
+            dry = self.capillary & ~passable(self.edges, gone, fed, first, link)
+            found = np.asarray(_prune(self.edges, gone | dry, twig, first, link))
+            if not (found & ~gone & twig).any():  # a twig that goes may have fed capillaries
+                return found
+            gone = found
 
     def vessels(self, chosen: NDArray[np.bool_]) -> VesselGraph:
         """Those edges (E,) at their present places, without flow."""
