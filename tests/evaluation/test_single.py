@@ -64,9 +64,12 @@ def test_a_silent_model_is_an_error_with_its_cause(eye: NDArray[np.uint8]) -> No
 
 
 class Chatting:
-    """A chat that writes "late NPDR" and, asked directly, holds a healthy eye for likeliest."""
+    """A chat that writes "late NPDR" and, asked directly, gives the stages these chances."""
 
     name = "chatting"
+
+    def __init__(self, *chances: float) -> None:
+        self.chances = chances
 
     def reply(self, prompts: Sequence[Prompt], decoding: Decoding = GREEDY) -> list[ChatReply]:
         return [ChatReply(text=STAGE, tokens=(), logprobs=(), finished=True) for _ in prompts]
@@ -74,13 +77,20 @@ class Chatting:
     def choice_scores(
         self, prompts: Sequence[Prompt], choices: Sequence[Sequence[str]], *, closing: str = ""
     ) -> list[NDArray[np.float64]]:
-        return [np.array([0.6, 0.2, 0.1, 0.1]) for _ in prompts]
+        return [np.array(self.chances) for _ in prompts]
 
 
 def test_the_direct_answer_counts_and_words_that_differ_are_told(eye: NDArray[np.uint8]) -> None:
-    answer = answer_image(ChatModel(Chatting(), identity="x"), eye, 3.0)  # type: ignore[arg-type]
+    answer = answer_image(ChatModel(Chatting(0.6, 0.2, 0.1, 0.1), identity="x"), eye, 3.0)  # type: ignore[arg-type]
     assert (answer.stage, answer.told) == ("healthy", "late-npdr")
     assert answer.probabilities["healthy"] == 0.6
     assert answer.any_retinopathy == pytest.approx(0.4)
     assert "do not trust the words" in answer.doubt
     assert answer.to_json()["stage_in_words"] == "late-npdr"
+
+
+def test_three_ill_stages_that_share_the_rest_outweigh_healthy(eye: NDArray[np.uint8]) -> None:
+    answer = answer_image(ChatModel(Chatting(0.4, 0.1, 0.3, 0.2), identity="x"), eye, 3.0)  # type: ignore[arg-type]
+    assert answer.stage == "late-npdr"
+    assert answer.any_retinopathy == pytest.approx(0.6)
+    assert not answer.doubt

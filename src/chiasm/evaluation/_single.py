@@ -38,7 +38,8 @@ class ImageAnswer:
         pixels: (H, W) uint8, what the model saw.
         reply: Its whole text; of a picture that is not like en face OCTA, why it was not asked.
         reasoning: The part inside the think tags.
-        stage: Its answer, asked directly where the model can be; None where it names none, or says that it cannot be judged.
+        stage: Its answer; where the model can be asked directly, by the probabilities: healthy only where that is likelier than
+            all other stages together. None where it names none, or says that it cannot be judged.
         told: The stage in which its words end; None likewise.
         judged: False where it says that the image cannot be judged, or is not asked: the picture is not like en face OCTA.
         probabilities: Of each stage as the answer, asked directly where the model can be, otherwise after its own reasoning;
@@ -64,7 +65,7 @@ class ImageAnswer:
 
     @property
     def any_retinopathy(self) -> float | None:
-        """Probability of any stage but healthy: it can pass one half where healthy is the likeliest; None where none is known."""
+        """Probability of any stage but healthy; None where none is known."""
         healthy = self.probabilities.get(Stage.HEALTHY.value)
         return None if healthy is None else 1 - healthy / sum(self.probabilities.values())
 
@@ -127,7 +128,7 @@ def answer_image(
     judged = getattr(parsed, "kind", "") != "unjudged"
     if direct is not None and judged:
         _, probabilities = _asked(direct, view)
-        stage = max(probabilities, key=lambda name: probabilities[name])
+        stage = _decided(probabilities)
     reasoning = reasoning_of(text)
     return ImageAnswer(
         pixels=pixels,
@@ -150,6 +151,13 @@ def _asked(model: Model, view: View) -> tuple[str, dict[str, float]]:
         msg = f"{model.name} gave no answer: {reply.problem}"
         raise Unanswerable(msg)
     return reply.text, dict(reply.scores or {})
+
+
+def _decided(probabilities: dict[str, float]) -> str:
+    """Healthy where that is likelier than all other stages together, else the likeliest of those: first whether, then which."""
+    healthy = Stage.HEALTHY.value
+    ill = {name: share for name, share in probabilities.items() if name != healthy}
+    return healthy if probabilities[healthy] >= sum(ill.values()) else max(ill, key=lambda name: ill[name])
 
 
 def draw_answer(answer: ImageAnswer, fov_mm: float | None = None) -> NDArray[np.uint8]:
