@@ -19,9 +19,11 @@ STEP_UM = 40.0
 """Spacing of nodes along large vessels [um]."""
 SMALLEST_GAP_UM = 300.0
 """Artery and vein of one arcade keep this distance, before their waves [um]."""
-ARCADE_GAP_UM = (150.0, 1200.0)
-"""How much farther than that they are at most apart, from eye to eye [um]; with 2000 one of both left the macula, and trunks
-of the other kind ran wide across it."""
+ARCADE_GAP_UM = (400.0, 2000.0)
+"""How much farther than that they are at most apart, from eye to eye [um]."""
+RIM_UM = 150.0
+"""Arcades that would leave the domain to the temporal macula's side run along its rim instead, that far from it [um]: where one left,
+a single trunk of its kind served half the macula, wide and with branches like a comb."""
 PLANTED_SHARE = (0.5, 0.9)
 """Share of the way to the fovea's surroundings that a trunk is planted along; from there it grows [1]."""
 PAPILLOMACULAR = (4, 6)
@@ -120,7 +122,7 @@ def _parabola(
     half_um: float,
     rng: np.random.Generator,
 ) -> NDArray[np.float64]:
-    """Points `STEP_UM` apart of one inferior arcade vessel, from its nasal entry to where it leaves the growth domain.
+    """Points `STEP_UM` apart of one inferior arcade vessel, from its nasal entry to the temporal rim of the growth domain.
 
     Args:
         col: (n,) nasal to temporal [um].
@@ -132,9 +134,8 @@ def _parabola(
     height = height_um * np.sqrt((DISC_COL_UM - col) / DISC_COL_UM)
     height = height * (1.0 - 0.25 / (1.0 + np.exp((col + 2000.0) / 500.0)))
     height = height + beyond_um + 22.0 * np.sin(col / rng.uniform(330.0, 520.0) + rng.uniform(0.0, 6.28))
-    outside = np.flatnonzero(height >= half_um)
-    end = int(outside[0]) if len(outside) else len(col)
-    return resample(np.stack([height, col], axis=1)[: max(end, 4)], STEP_UM)
+    height = np.minimum(height, half_um - RIM_UM)
+    return resample(np.stack([height, col], axis=1), STEP_UM)
 
 
 def _trunk(
