@@ -17,7 +17,7 @@ from chiasm.case import Case, Fact, Laterality, Origin, View
 from chiasm.corpus._schema import items_schema
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.evaluation import EvaluationOptions, evaluate, load_exam
-from chiasm.evaluation._real import STAGES, dr_item, stage_answers, stage_key, stage_prompt
+from chiasm.evaluation._real import STAGES, dr_item, stage_answers, stage_prompt
 from chiasm.questions import CategoryAnswer, Key, YesNoAnswer
 
 
@@ -156,12 +156,12 @@ def test_the_real_question_says_nothing_about_the_patient() -> None:
     assert all(stage in text for stage in STAGES)
 
 
-def test_two_classes_are_asked_for_as_two() -> None:
+def test_asked_directly_two_classes_are_asked_for_as_two() -> None:
     """Of four words "healthy" can be the likeliest where the other three together are likelier."""
     from chiasm.evaluation import Reply
     from chiasm.evaluation._marking import mark
 
-    item = dr_item(eye("DR"), eye("DR").views[0], "dr", {})
+    item = dr_item(eye("DR"), eye("DR").views[0], "dr", {}, style="direct")
     assert item.question.options == ("no", "yes")
     assert "Diabetic retinopathy: yes or no?" in item.question.prompt
     assert "3 x 3 mm" in item.question.prompt
@@ -171,12 +171,23 @@ def test_two_classes_are_asked_for_as_two() -> None:
         assert marked.probabilities == pytest.approx({"healthy": 0.4, "dr": 0.6})
 
 
-def test_a_stage_answers_both_questions() -> None:
+@pytest.mark.parametrize(("answer", "expected"), [("healthy", "healthy"), ("early-npdr", "dr"), ("pdr", "dr")])
+def test_with_reasoning_any_stage_but_healthy_counts_as_dr(answer: str, expected: str) -> None:
+    from chiasm.evaluation import Reply
+    from chiasm.evaluation._marking import mark
+
     item = dr_item(eye("DR"), eye("DR").views[0], "dr", {})
-    assert stage_answers(item) == {"healthy": "no", "early-npdr": "yes", "late-npdr": "yes", "pdr": "yes"}
-    staged = replace(item, question=replace(item.question, options=STAGES), key=stage_key())
-    assert stage_answers(staged) == {stage: stage for stage in STAGES}
-    assert stage_answers(replace(item, classes=("left", "right"))) == {}
+    scores = {"healthy": 0.2, "early-npdr": 0.3, "late-npdr": 0.4, "pdr": 0.1}
+    marked = mark(item, Reply(f"<answer>{answer}</answer>", scores))
+    assert marked.tolerant.answer == expected
+    assert marked.probabilities == pytest.approx({"healthy": 0.2, "dr": 0.8})
+
+
+def test_a_stage_answers_both_questions() -> None:
+    direct = dr_item(eye("DR"), eye("DR").views[0], "dr", {}, style="direct")
+    assert stage_answers(direct) == {"healthy": "no", "early-npdr": "yes", "late-npdr": "yes", "pdr": "yes"}
+    assert stage_answers(dr_item(eye("DR"), eye("DR").views[0], "dr", {})) == {stage: stage for stage in STAGES}
+    assert stage_answers(replace(direct, classes=("left", "right"))) == {}
 
 
 def test_an_image_folder_becomes_a_classification(tmp_path: Path) -> None:

@@ -133,7 +133,7 @@ def evaluate(
     chosen = options or EvaluationOptions()
     folder = Path(out)
     exams = [
-        load_exam(d, split=None if ":" in d else chosen.split, limit=chosen.limit, seed=chosen.seed)
+        load_exam(d, split=None if ":" in d else chosen.split, limit=chosen.limit, seed=chosen.seed, style=chosen.style)
         if isinstance(d, str)
         else d
         for d in data

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from chiasm.case import term
 from chiasm.errors import InvalidInput
+from chiasm.evaluation._chat_model import Style
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._grown import GROWN, grown_exam
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
@@ -30,7 +31,9 @@ _COLUMNS = ("item_id", "case_id", "patient_id", "program", "level", "stage", "sp
 _OPTIONAL = ("trace", "reasoning", "facts", "views", "findings", "evidence")
 
 
-def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, seed: int = 0) -> Exam:
+def load_exam(
+    spec: str, *, split: str | None = None, limit: int | None = None, seed: int = 0, style: Style = "reasoned"
+) -> Exam:
     """Load what `--on` names.
 
     Args:
@@ -40,6 +43,7 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
         split: Rows of this split only; None: "test" where there is one, else all. For built data sets alone.
         limit: At most so many items, the first of each task in turn, pairs whole; None for all.
         seed: Of the wording of questions to real collections, and of pairs grown on the spot.
+        style: How models answer, "reasoned" or "direct"; OCTA-500 is asked accordingly.
 
     Raises:
         InvalidInput: Nothing of that name, a file without the columns, or nothing to ask.
@@ -54,7 +58,7 @@ def load_exam(spec: str, *, split: str | None = None, limit: int | None = None, 
     elif made:
         exam = grown_exam(spec, seed=seed)
     else:
-        exam = _built(Path(spec), split) if source is None else real_exam(*source, seed=seed)
+        exam = _built(Path(spec), split) if source is None else real_exam(*source, seed=seed, style=style)
     return exam if limit is None else _first(exam, limit)
 
 

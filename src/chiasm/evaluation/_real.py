@@ -1,9 +1,10 @@
 """Exams over real collections, which know a label but no findings.
 
-OCTA-500 is asked one question, whether there is any diabetic retinopathy, in the words of the program any-retinopathy, with the
-image and nothing about the patient: age alone separates its classes. The score is the probability of "yes". Asked for one of four
-stages, an eye was called healthy wherever "healthy" was the likeliest of four words, though the other three together were
-likelier (docs/log.md): two classes are asked for as two. Diseases other than DR and NORMAL are left out, as the data's readme asks.
+OCTA-500 is asked one question, with the image and nothing about the patient: age alone separates its classes. Asked directly, it is
+whether there is any diabetic retinopathy, in the words of the program any-retinopathy: of four stages "healthy" can be the
+likeliest word where the other three together are likelier, and eyes were called healthy by that (docs/log.md). Where reasoning is
+wanted, the image is to be explained and its stage named, as explain-stage words it; any stage but healthy counts as DR, its score
+is the probability of that. Diseases other than DR and NORMAL are left out, as the data's readme asks.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from chiasm.case import Case, View
 from chiasm.errors import InvalidInput
+from chiasm.evaluation._chat_model import Style
 from chiasm.evaluation._classes import classes_of_key
 from chiasm.evaluation._question import Exam, ExamItem, Overlay, Picture, Question, make_exam
 from chiasm.measure import Stage
@@ -28,13 +30,14 @@ _NO_YES: Final = ("no", "yes")
 """Canonical answers, in the order of `DR_CLASSES`."""
 
 
-def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
+def real_exam(name: str, path: Path, *, seed: int = 0, style: Style = "reasoned") -> Exam:
     """The exam of a real collection.
 
     Args:
         name: A name of `chiasm.sources.SOURCES`.
         path: Its folder.
         seed: Of the wording, where a program words its question.
+        style: How its models answer: OCTA-500 is asked accordingly.
     """
     found: list[Problem] = []
     cases = (
@@ -42,7 +45,7 @@ def real_exam(name: str, path: Path, *, seed: int = 0) -> Exam:
         if name == "octa500"
         else read_source(f"{name}:{path}", on_problem=found.append)
     )
-    items = list(_MAKERS[name](cases, seed))
+    items = list(_MAKERS[name](cases, seed, style))
     return make_exam(name, items, [f"{p.where}: {p.what}" for p in found])
 
 
@@ -56,7 +59,9 @@ def stage_key() -> Key:
     return Key(expects="category", answer=CategoryAnswer(value=STAGES[0]), options=STAGES, ordinal=True)
 
 
-def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: float | None = None) -> ExamItem:
+def dr_item(
+    case: Case, view: View, truth: str, groups: dict[str, str], age: float | None = None, style: Style = "reasoned"
+) -> ExamItem:
     """The question "dr" about one view: is there any retinopathy?
 
     Args:
@@ -65,15 +70,20 @@ def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: flo
         truth: "healthy" or "dr".
         groups: Subgroups of the item.
         age: Of the patient [years]; not shown to models.
+        style: "direct": asked with yes or no; "reasoned": to be explained, and the stage named.
     """
     fov_mm = view.attributes.get("fov_mm")
-    key = Key(expects="yesno", answer=YesNoAnswer(yes=truth == "dr"))
+    key, options, prompt = stage_key(), STAGES, stage_prompt(view)
+    merge = {stage: DR_CLASSES[stage != Stage.HEALTHY.value] for stage in STAGES}
+    if style == "direct":
+        key, options = Key(expects="yesno", answer=YesNoAnswer(yes=truth == "dr")), _NO_YES
+        prompt, merge = prompt_about(view, "any-retinopathy", key), dict(zip(_NO_YES, DR_CLASSES, strict=True))
     return ExamItem(
         question=Question(
             question_id=f"dr-{case.case_id}",
-            prompt=prompt_about(view, "any-retinopathy", key),
+            prompt=prompt,
             pictures=(Picture.from_array(view.pixels),),
-            options=_NO_YES,
+            options=options,
         ),
         case_id=case.case_id,
         patient_id=case.patient_id,
@@ -82,7 +92,7 @@ def dr_item(case: Case, view: View, truth: str, groups: dict[str, str], age: flo
         key=key,
         classes=DR_CLASSES,
         truth=truth,
-        merge=dict(zip(_NO_YES, DR_CLASSES, strict=True)),
+        merge=merge,
         fov_mm=float(fov_mm) if isinstance(fov_mm, int | float) else None,
         groups=groups,
         age=age,
@@ -99,7 +109,7 @@ def stage_answers(item: ExamItem) -> Mapping[str, str]:
     return {}
 
 
-def _octa500(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
+def _octa500(cases: Iterable[Case], _seed: int, style: Style) -> Iterable[ExamItem]:
     for case in cases:
         disease = case.fact_value("disease")
         if disease not in ("NORMAL", "DR"):
@@ -107,10 +117,10 @@ def _octa500(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
         age, sex = case.fact_value("age"), case.fact_value("sex")
         years = float(age) if isinstance(age, int | float) else None
         groups = {"sex": str(sex)} | ({} if years is None else {"age": ">= 40" if years >= 40 else "< 40"})
-        yield dr_item(case, case.views[0], "dr" if disease == "DR" else "healthy", groups, years)
+        yield dr_item(case, case.views[0], "dr" if disease == "DR" else "healthy", groups, years, style)
 
 
-def _labelled(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
+def _labelled(cases: Iterable[Case], _seed: int, _style: Style) -> Iterable[ExamItem]:
     known = list(cases)
     labels = tuple(sorted({str(c.fact_value("label")) for c in known}))
     if len(labels) < 2:
@@ -136,7 +146,7 @@ def _labelled(cases: Iterable[Case], _seed: int) -> Iterable[ExamItem]:
         )
 
 
-def _masked(cases: Iterable[Case], seed: int) -> Iterable[ExamItem]:
+def _masked(cases: Iterable[Case], seed: int, _style: Style) -> Iterable[ExamItem]:
     """The programs whose answer rests on a mask of the case; what is not annotated is not absent, and is not asked about."""
     for case in cases:
         for item in ask_all(case, seed).items:
@@ -194,7 +204,7 @@ def _overlays(item: Item, case: Case) -> Iterator[Overlay]:
                 yield Overlay(number, (float(edges[0]), float(edges[1]), float(ends[0]), float(ends[1])), finding.term)
 
 
-_MAKERS: Final[dict[str, Callable[[Iterable[Case], int], Iterable[ExamItem]]]] = {
+_MAKERS: Final[dict[str, Callable[[Iterable[Case], int, Style], Iterable[ExamItem]]]] = {
     "octa500": _octa500,
     "images": _labelled,
     "octa25k-faz": _masked,

@@ -22,8 +22,8 @@ SMALLEST_GAP_UM = 300.0
 ARCADE_GAP_UM = (400.0, 2000.0)
 """How much farther than that they are at most apart, from eye to eye [um]."""
 RIM_UM = 150.0
-"""Arcades that would leave the domain to the temporal macula's side run along its rim instead, that far from it [um]: where one left,
-a single trunk of its kind served half the macula, wide and with branches like a comb."""
+"""Arcades that would leave the domain temporally run along its rim instead, that far from it [um]: where one left, a single trunk
+of its kind served half the macula, wide and with branches like a comb."""
 PLANTED_SHARE = (0.5, 0.9)
 """Share of the way to the fovea's surroundings that a trunk is planted along; from there it grows [1]."""
 PAPILLOMACULAR = (4, 6)
