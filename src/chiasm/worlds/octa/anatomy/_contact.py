@@ -290,11 +290,15 @@ def touching_pairs(
 
 
 def at_joint(
-    pairs: NDArray[np.int64], position_um: NDArray[np.float64], edges: NDArray[np.int64], radius_um: NDArray[np.float64]
+    pairs: NDArray[np.int64],
+    position_um: NDArray[np.float64],
+    edges: NDArray[np.int64],
+    radius_um: NDArray[np.float64],
+    slack_um: float = 0.0,
 ) -> NDArray[np.bool_]:
-    """(K,) whether two touching capsules belong to one joint (`JOINT_REACH`)."""
+    """(K,) whether two touching capsules belong to one joint (`JOINT_REACH`), by a path shorter by `slack_um` than it may be."""
     first, link = incidence(edges, len(position_um))
-    return np.asarray(_at_joint(pairs, position_um, edges, radius_um, first, link))
+    return np.asarray(_at_joint(pairs, position_um, edges, radius_um, (first, link), slack_um))
 
 
 def overlapping_pairs(
@@ -330,14 +334,15 @@ def incidence(edges: NDArray[np.int64], n_nodes: int) -> tuple[NDArray[np.int64]
 
 
 @numba.njit(cache=True)  # type: ignore[untyped-decorator]
-def _at_joint(pairs: Any, pos: Any, edges: Any, radius: Any, first: Any, link: Any) -> NDArray[np.bool_]:
+def _at_joint(pairs: Any, pos: Any, edges: Any, radius: Any, at_node: Any, slack: float) -> NDArray[np.bool_]:
+    first, link = at_node
     out = np.zeros(len(pairs), np.bool_)
     nodes = np.empty(256, np.int64)
     reached = np.empty(256)
     hops = np.empty(256, np.int64)
     for p in range(len(pairs)):
         i, j = pairs[p]
-        limit = JOINT_REACH * (radius[i] + radius[j])
+        limit = JOINT_REACH * (radius[i] + radius[j]) - slack
         nodes[0], nodes[1] = edges[i, 0], edges[i, 1]
         reached[:2], hops[:2] = 0.0, 0
         n, k = 2, 0

@@ -138,7 +138,7 @@ def settle(arrays: Arrays, pairs: NDArray[np.int64]) -> tuple[Arrays, NDArray[np
     """`tidy` for a network whose touching pairs are known: taking edges away makes no new contacts."""
     while True:
         # It can take away the joint that excused one, though.
-        apart = pairs[~at_joint(pairs, arrays.pos_um, arrays.edges, arrays.radius_um)]
+        apart = pairs[~at_joint(pairs, arrays.pos_um, arrays.edges, arrays.radius_um, ROUNDING_UM)]
         if len(apart) == 0:
             return arrays, pairs
         keep = np.ones(len(arrays.edges), np.bool_)
