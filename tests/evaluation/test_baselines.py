@@ -62,7 +62,7 @@ def built(folder: Path, n: int = 40, **changes: Any) -> Path:
 
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (("STEPS", 120), ("FOLD_STEPS", 40), ("SIDE_PX", 32)):
+    for name, value in (("STEPS", 50), ("FOLD_STEPS", 40), ("SIDE_PX", 32)):
         monkeypatch.setattr(network, name, value)
 
 

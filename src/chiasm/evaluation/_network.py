@@ -98,12 +98,13 @@ def trained_replies(
 
 
 def _in_answers(item: ExamItem, reply: Reply) -> Reply:
-    """A reply in stages as one in the answers of the item: what is said of several stages is added up."""
-    answers = stage_answers(item)
+    """A reply in stages as one in the answers of the item: that of its likeliest stage, with the chances of stages added up."""
+    answers, stages = stage_answers(item), reply.scores or {}
     chances = dict.fromkeys(answers.values(), 0.0)
-    for stage, chance in (reply.scores or {}).items():
+    for stage, chance in stages.items():
         chances[answers[stage]] += chance
-    return _reply(chances)
+    likeliest = answers[max(stages, key=lambda stage: stages[stage])]
+    return Reply(f"<answer>{likeliest}</answer>", chances)
 
 
 def cross_validated_replies(items: Sequence[ExamItem], *, seed: int, cache: AnswerCache | None) -> list[Reply]:
