@@ -51,7 +51,7 @@ def _add_evaluate(commands: Any) -> None:
         "--style",
         type=one_of("style", ("reasoned", "direct")),
         default="reasoned",
-        help="reasoned (default), or direct: no reasoning",
+        help="reasoned (default), or direct: no reasoning; OCTA-500 is then asked with yes or no, else for the stage",
     )
     parser.add_argument(
         "--max-tokens", type=positive(int, 1, 100_000), default=512, metavar="N", help="longest reply (default: 512)"

@@ -32,7 +32,7 @@ AGE = "age alone"
 LEVEL = 0.22
 SIGMA_PX = 2.0
 _FOLDS = 10
-_RULE_VERSION = 1
+_RULE_VERSION = 2
 _NOT_APPLICABLE = Reply(None, problem="not a classification of one image")
 
 
@@ -153,22 +153,18 @@ def biomarker_replies(items: Sequence[ExamItem], cache: AnswerCache | None = Non
         if reply.scores is None:
             replies.append(reply)
             continue
-        share = reply.scores["share"]
-        scores = _score(item, share) if len(item.classes) == 2 else None
-        replies.append(Reply(f"<answer>{answers[_stage_of(share)]}</answer>", scores))
+        scores = _score(item, reply.scores["share"]) if len(item.classes) == 2 else None
+        replies.append(Reply(f"<answer>{answers[str(reply.text)]}</answer>", scores))
     return replies
 
 
 def _by_rule(picture: Picture, fov_mm: float) -> Reply:
+    """The stage by name, and the share it rests on."""
     try:
         share = min(nonperfused_share(picture.array(), fov_mm), 1.0)
     except InvalidInput as error:
         return Reply(None, problem=f"not measurable: {error}")
-    return Reply(f"<answer>{_stage_of(share)}</answer>", {"share": share})
-
-
-def _stage_of(share: float) -> str:
-    return stage(StageEvidence(nonperfusion_fraction=share)).stage.value
+    return Reply(stage(StageEvidence(nonperfusion_fraction=share)).stage.value, {"share": share})
 
 
 def _by_field(items: Sequence[ExamItem]) -> dict[tuple[str, float | None], list[int]]:

@@ -174,9 +174,8 @@ def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np
     """Arteries and veins in turn that fan out from the disc to the nasal macula, between the arcades."""
     entry = min(half_um, DISC_COL_UM - 500.0)
     kind = int(rng.integers(2))
-    for place in np.linspace(-0.62, 0.62, rng.integers(PAPILLOMACULAR[0], PAPILLOMACULAR[1] + 1)) + rng.uniform(
-        -0.08, 0.08
-    ):
+    roots = int(rng.integers(PAPILLOMACULAR[0], PAPILLOMACULAR[1] + 1))
+    for place in np.linspace(-0.62, 0.62, roots) + rng.uniform(-0.08, 0.08):
         end = rng.uniform(*PAPILLOMACULAR_END_UM) - 500.0 * abs(place)
         col = np.arange(entry, end, -STEP_UM)
         height = 1000.0 * (params.arcade_superior_mm if place < 0 else params.arcade_inferior_mm)

@@ -53,7 +53,7 @@ def _lose_rim(view: Field, artefact: Artefact, rng: np.random.Generator, mask: M
     """The rim at two sides of the field that only one of two crossed scans covers, and its edge that none does.
 
     Where one scan alone is left, its lines are drawn out and slip (Spaide et al. 2015: stretching at the rim of merged
-    scans); dark hairlines mark where pieces of scans meet; nothing is black.
+    scans); dark hairlines mark where pieces of scans meet; what no scan covers is black.
     """
     flip = tuple(slice(None, None, -1 if place >= 0.5 else 1) for place in artefact.position)
     rim, touched = view[flip], mask[flip]

@@ -30,7 +30,7 @@ class Artefact(BaseModel):
 
     kind: ArtefactKind
     form: str
-    """What kind of it: "blink line", "displacement", "stretch", "doubling", "quilting", or the kind itself."""
+    """What kind of it: "blink line", "displacement", "stretch", "doubling", "quilting", "lost rim", or the kind itself."""
     severity: Severity
     axis: Literal[0, 1] = 0
     """Scan direction it follows: 0 runs along rows (horizontal lines), 1 along columns."""
