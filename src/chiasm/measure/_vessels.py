@@ -22,11 +22,13 @@ LINE_LENGTH_UM: Final = 25.0
 DIRECTIONS: Final = 12
 MIN_SIGMA_PX: Final = 0.8
 """A narrower second derivative of a Gaussian is not resolved by pixels."""
-VESSEL_LEVEL: Final = 0.49
-"""Threshold between the noise (0) and the median line strength of the vessels themselves (1)."""
+PIXELS_UM: Final = (10.0, 15.0)
+"""Pixels for which the two shares below were set (fields of 3 and 6 mm); in between they are interpolated, beyond them they stay."""
+VESSEL_LEVEL: Final = (0.51, 0.45)
+"""Threshold between the noise (0) and the median line strength of the vessels themselves (1). Coarser pixels weaken thin vessels."""
 MIN_PIECE_UM2: Final = 3000.0
 """Smaller isolated pieces are speckle: a capillary segment of 100 um by 30 um (as wide as it is imaged) is the least."""
-WIDTH_SHARE: Final = 0.63
+WIDTH_SHARE: Final = (0.645, 0.61)
 """A pixel belongs to a vessel's width where it is at least this share as strong as the vessel's middle."""
 HALF_WIDTH_UM: Final = 20.0
 """Where the width of a vessel is decided, the strongest line within this distance is taken as its middle."""
@@ -87,7 +89,7 @@ def segment_vessels(lines: NDArray[np.float32], faz: NDArray[np.bool_] | None, s
         noise = float(np.median(lines[local <= np.quantile(local, WEAKEST)]))
     else:
         noise = float(np.median(lines[faz]))
-    vessels = lines > _level(lines, noise)
+    vessels = lines > _level(lines, noise, np.interp(scale.filter_um, PIXELS_UM, VESSEL_LEVEL))
     if faz is not None:
         vessels &= ~faz
     pieces, _ = ndimage.label(vessels, structure=np.ones((3, 3)))
@@ -107,12 +109,13 @@ def vessel_area(
         scale: Size of a pixel.
     """
     reach = 2 * max(1, round(scale.px(HALF_WIDTH_UM))) + 1
-    strong = lines > np.float32(WIDTH_SHARE) * ndimage.maximum_filter(lines, reach)
+    share = np.float32(np.interp(scale.filter_um, PIXELS_UM, WIDTH_SHARE))
+    strong = lines > share * ndimage.maximum_filter(lines, reach)
     return np.asarray((vessels & strong) | skeleton.mask)
 
 
-def _level(lines: NDArray[np.float32], noise: float) -> float:
-    """The threshold t that lies at `VESSEL_LEVEL` between the noise and the median of all that exceeds t.
+def _level(lines: NDArray[np.float32], noise: float, share: float) -> float:
+    """The threshold t that lies at `share` between the noise and the median of all that exceeds t.
 
     ISODATA takes the mean, which bright arteries and veins raise until capillaries are lost.
     """
@@ -121,5 +124,5 @@ def _level(lines: NDArray[np.float32], noise: float) -> float:
         above = lines[lines > level]
         if above.size == 0:
             break
-        level = noise + VESSEL_LEVEL * (float(np.median(above)) - noise)
+        level = noise + share * (float(np.median(above)) - noise)
     return level
