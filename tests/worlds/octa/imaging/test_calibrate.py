@@ -70,6 +70,21 @@ def real(pixels):
     return np.array([matched_statistics(p, 3.0) for p in pixels])
 
 
+def test_as_many_pixels_become_black_as_in_the_images(real):
+    start = load_profile("rtvue-xr-3mm").model_copy(update={"size_px": 128})
+    eye, clipping = lattice_eye(), start.evolve(black_share=0.03)
+    draw = [sample_imaging(np.random.default_rng(i), clipping, artefacts="none") for i in range(10)]
+    images = [image(eye, params).pixels for params in draw]
+    wanted = np.mean([(pixels == 0).mean() for pixels in images])
+    fit = Search((eye,) * 4, start, images, real, seed=0, progress=None, began=0.0)
+    fitted, made = start, []
+    for _ in range(5):
+        fitted, made = fit.process(fitted)
+    assert wanted > 0.03
+    assert np.mean([(pixels == 0).mean() for pixels in made]) == pytest.approx(wanted, rel=0.05)
+    assert fitted.mean("black_share") == pytest.approx(0.03, rel=0.3)
+
+
 @pytest.mark.parametrize(
     ("parameter", "factor", "name", "sign"),
     [("illumination_sd", 4.0, "nonperfusion_fraction", 1), ("capillary_gain", 0.3, "skeleton_density", -1)],

@@ -67,6 +67,8 @@ WANDER: dict[str, float] = {
     "black_share": 0.8,
 }
 """The fitted parameters, each with the log-sd by which devices are expected to differ from the start profile."""
+COUNTED = "black_share"
+"""Black pixels can be counted: as many are black as in the images, and no slope is needed (docs/log.md)."""
 
 _STEP = 0.08
 """Log step of finite differences: small against the ranges above, large against the noise of pixels."""
@@ -74,6 +76,8 @@ _PULL = 0.15
 """Weight of the pull towards the start."""
 _STRIDE = 1.0
 """Longest step of a parameter, in its log-sd of `WANDER`."""
+LAST_ROUNDS = 3
+"""Fits of the transfer and counts of black pixels at the end, in turn: each moves the other a little."""
 SLOPE_EYES = 12
 """Eyes that say how statistics change with a parameter; where they stand is said by all."""
 
@@ -109,8 +113,9 @@ class Search:
         families = np.array([family for family, _ in matched_names()])
         size = {f: int((families == f).sum()) for f in set(families.tolist())}
         self.weight = np.array([1 / np.sqrt(size[f]) for f in families.tolist()])
-        self.names = tuple(WANDER)
-        self.wander = np.array(list(WANDER.values()))
+        self.black = _black(self.images)
+        self.names = tuple(name for name in WANDER if name != COUNTED)
+        self.wander = np.array([WANDER[name] for name in self.names])
         limits = tunable()
         origin = np.log([max(self.start.mean(k), 1e-3) for k in self.names])
         self.low = np.log([max(limits[k][0], 5e-4) for k in self.names]) - origin
@@ -126,7 +131,10 @@ class Search:
         return np.array(rows)
 
     def process(self, profile: Profile, *, eyes: int | None = None, rounds: int = 4) -> tuple[Profile, list[Pixels]]:
-        """The profile with its transfer fitted by the first eyes, without modes, its parameters as they are; the renders."""
+        """The profile with its transfer fitted by the first eyes, without modes; the renders.
+
+        Its parameters stay as they are, but for the share of black pixels: it goes to where the renders say.
+        """
         plain = profile.model_copy(update={"transfer": profile.transfer.model_copy(update={"modes": ()})})
         drawn = [self._draw(plain, i) for i in range(len(self.eyes[:eyes]))]
         recorded = [develop(eye, p, flow) for eye, p, flow in zip(self.eyes, drawn, self.flows, strict=False)]
@@ -139,7 +147,8 @@ class Search:
             [r.noisy for r in recorded], finished, self.detail, start=plain.transfer, rounds=rounds
         )
         update = {"transfer": plain.transfer.model_copy(update=transfer.model_dump())}
-        return profile.model_copy(update=update), made
+        share = float(np.clip(profile.mean(COUNTED) + self.black - _black(made), *tunable()[COUNTED]))
+        return profile.model_copy(update=update).evolve(**{COUNTED: share}), made
 
     def means(self, rounds: int) -> Profile:
         """The profile whose statistics agree in mean, whatever the transfer: it is fitted anew wherever parameters go."""
@@ -204,7 +213,9 @@ class Search:
         usual = np.array([profile.parameters[k].sd / max(profile.parameters[k].mean, 1e-3) for k in self.names])
         system = np.vstack([slopes**2 * self.weight[:, None], 3 * np.eye(len(self.names))])
         variance, _ = nnls(system, np.concatenate([need * self.weight, 3 * usual**2]))
-        varied, made = self.process(self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander)))
+        varied = self._with_sds(profile, np.minimum(np.sqrt(variance), 0.6 * self.wander))
+        for _ in range(LAST_ROUNDS):
+            varied, made = self.process(varied)
         transfer = with_modes(varied.transfer, self.detail, made, self.start.transfer.modes)
         return varied.model_copy(update={"transfer": transfer})
 
@@ -246,6 +257,11 @@ class Search:
             _, made = self.process(self._moved(profile, shifts), eyes=SLOPE_EYES, rounds=2)
             columns.append((self._gap(made) - base) / step)
         return np.stack(columns, axis=1)
+
+
+def _black(images: Sequence[NDArray[Any]]) -> float:
+    """Mean share of black pixels."""
+    return float(middle(np.array([[(pixels == 0).mean()] for pixels in images]))[0])
 
 
 def scale_of(real: Table) -> Table:
