@@ -23,9 +23,9 @@ DIRECTIONS: Final = 12
 MIN_SIGMA_PX: Final = 0.8
 """A narrower second derivative of a Gaussian is not resolved by pixels."""
 PIXELS_UM: Final = (10.0, 15.0)
-"""Pixels for which the two shares below were set (fields of 3 and 6 mm); in between they are interpolated, beyond them they stay."""
+"""Pixels for which the two shares below were set (fields of 3 and 6 mm); interpolated between them, kept beyond."""
 VESSEL_LEVEL: Final = (0.51, 0.45)
-"""Threshold between the noise (0) and the median line strength of the vessels themselves (1). Coarser pixels weaken thin vessels."""
+"""Threshold between the noise (0) and the median line strength of the vessels themselves (1): coarse pixels weaken thin ones."""
 MIN_PIECE_UM2: Final = 3000.0
 """Smaller isolated pieces are speckle: a capillary segment of 100 um by 30 um (as wide as it is imaged) is the least."""
 WIDTH_SHARE: Final = (0.645, 0.61)
