@@ -2,7 +2,8 @@
 
 1. Look at the images: what cannot be used is named, one by one, with the reason.
 2. Render a fixed set of eyes with the start profile, always with the same draws, so that statistics change smoothly.
-3. Transfer: curves of the device's processing, by distributions of detail and grey (`_transfer_fit`).
+3. Transfer: curves of the device's processing, by distributions of detail and grey (`_transfer_fit`); the share of black pixels is
+   counted with it.
 4. Means: Gauss-Newton steps (`scipy.optimize.lsq_linear`, soft-L1 weights) on (synthetic mean - real mean) / real sd of
    every statistic and measured biomarker, outer tenths drawn in, families weighing the same, with a weak pull towards the
    start where the images do not tell; the transfer is fitted again wherever parameters go, also to find the slopes (variable
