@@ -53,7 +53,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--eyes", type=int, default=28)
+    parser.add_argument("--eyes", type=int, default=64)
     args = parser.parse_args()
     start = load_profile("rtvue-xr-3mm")
     device = hidden(start, args.device)

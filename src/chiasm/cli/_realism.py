@@ -67,7 +67,7 @@ def _add_calibrate(commands: Any) -> None:
         help="patients in the images: healthy (default), or a mixture such as healthy=3,early-npdr=1",
     )
     parser.add_argument(
-        "--eyes", type=positive(int, 4, 200), default=28, metavar="N", help="eyes to render (default: 28)"
+        "--eyes", type=positive(int, 4, 200), default=64, metavar="N", help="eyes to render (default: 64)"
     )
     parser.add_argument(
         "--rounds", type=positive(int, 1, 50), default=3, metavar="N", help="steps of the search (default: 3)"

@@ -76,7 +76,7 @@ def calibrate(
 
     Args:
         images: At least 10 square greyscale images (H, W) uint8 of one size and one kind of scan.
-        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 28 suffice.
+        eyes: What is rendered for comparison: eyes grown for this field, in the mix of patients of the images; 64 are usual.
         start: Where to begin, and the source of what is not fitted (artefact rates, slabs, `saturation_mm_s`).
         name: Of the new profile: letters, digits, `.`, `_` and `-`.
         names: How to name each image in messages; None numbers them.
