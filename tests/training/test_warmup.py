@@ -91,6 +91,39 @@ def test_the_tower_learns_where_things_are(
     assert all("images/s" in line for line in lines)
 
 
+def test_with_everywhere_a_single_token_tells_the_whole_image(
+    make_tiny: Callable[[int], Bundle], toy: SimpleNamespace, tmp_path: Path
+) -> None:
+    """The last token, which the square may be far from, tells other images' areas by a line, and better than without."""
+    source = Spots(toy, 96)
+    areas = np.array([source[number].scalars["area"] for number in range(96)])
+    learnt, told = slice(0, 64), slice(64, 96)
+
+    def told_by_one_token(*, everywhere: bool) -> float:
+        bundle = make_tiny(0)
+        warm_up(
+            table(steps=60, everywhere=everywhere, scalar_weight=1.0),
+            bundle,
+            source,
+            tmp_path / f"{everywhere}",
+            say=quiet,
+        )
+        images = [Image.fromarray(source[number].image).convert("RGB") for number in range(96)]
+        pixels = bundle.processor.image_processor(images=images, return_tensors="pt")
+        with torch.no_grad():
+            out = bundle.model.model.get_image_features(pixels["pixel_values"], pixels["image_grid_thw"])
+        branches = zip(out.pooler_output, out.deepstack_features[0], strict=True)
+        given = np.array([(pooled[-1] + deep[-1]).numpy() for pooled, deep in branches])
+        design = np.column_stack([given, np.ones(96)])
+        ridge = design[learnt].T @ design[learnt] + np.eye(design.shape[1])
+        line = np.linalg.solve(ridge, design[learnt].T @ areas[learnt])
+        return float(np.corrcoef(design[told] @ line, areas[told])[0, 1])
+
+    with_it, without = told_by_one_token(everywhere=True), told_by_one_token(everywhere=False)
+    assert with_it > 0.9
+    assert with_it > without
+
+
 def test_warmed_tokens_are_centred_and_of_stated_spread(
     make_tiny: Callable[[int], Bundle], toy: SimpleNamespace, tmp_path: Path
 ) -> None:

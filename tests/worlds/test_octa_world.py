@@ -53,13 +53,13 @@ def test_every_visible_lesion_differs_from_its_twin(sick: tuple[OctaParams, Case
     lesions = [
         f
         for f in case.findings
-        if (seen := f.visibility.get(view.view_id)) is not None and seen.contrast_to_noise is not None
+        if (seen := f.visibility.get(view.view_id)) is not None and seen.detectability is not None
     ]
     assert lesions
     for finding in lesions:
         seen = finding.visibility[view.view_id]
-        assert seen.contrast_to_noise is not None
-        assert seen.contrast_to_noise >= 0.6 or not seen.visible
+        assert seen.detectability is not None
+        assert seen.detectability >= 3 or not seen.visible
 
 
 def test_healthy_eyes_have_no_stage_findings() -> None:

@@ -125,6 +125,8 @@ class Visibility(Record):
     visible: bool
     contrast_to_noise: FiniteFloat | None = None
     """Root mean square difference to the twin without it, over the noise; None: not measured."""
+    detectability: FiniteFloat | None = None
+    """d' of an observer who looks for it, by the rule of its kind; None: not measured."""
     reason: str = ""
     """Why not visible: "outside the field", "below the contrast threshold", "behind a shadow"."""
 

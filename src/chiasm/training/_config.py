@@ -237,6 +237,8 @@ class WarmupTable(_Table):
     axes: bool = False
     """Whether each token must also tell where it lies: two more maps, which rise from 0 to 1 from left to right and from
     above to below. Tokens that were never asked held their row (R2 0.82) and not their column (0.08; docs/log.md)."""
+    everywhere: bool = False
+    """Whether each token alone is to tell the scalars, counts, classes and octants too, as all of them together do."""
     scalar_weight: float = Field(default=0.1, ge=0)
     """Weight of the loss of scalars, counts, classes and octants together, beside the maps'."""
     photometry: PhotometryTable | None = None

@@ -1,7 +1,8 @@
 """Vision warm-up: the vision tower and the projector learn dense truth before any language.
 
 1. Each language token of an image (32 x 32 px) must tell, through one linear head, what lies in each of its cells, and the
-   mean of all tokens must tell the whole-image numbers. So what the language model will read is what a line can read out.
+   mean of all tokens must tell the whole-image numbers; with `everywhere` each token alone must tell them too. So what the
+   language model will read is what a line can read out, and it need not add up the image itself.
 2. Images are turned and mirrored at random (8 symmetries), which leaves all targets true.
 3. The heads are thrown away, and the tokens are centred and scaled for fresh language layers. Language is connected
    afterwards by the ordinary training.
@@ -102,23 +103,31 @@ class DenseHeads(torch.nn.Module):  # type: ignore[misc]  # torch carries no typ
         n_maps: Maps.
         n_scalars: Whole-image numbers.
         cells: Cells along one side of a token's square.
+        everywhere: Whether each token tells the numbers too.
     """
 
-    def __init__(self, hidden: int, n_maps: int, n_scalars: int, cells: int) -> None:
+    def __init__(self, hidden: int, n_maps: int, n_scalars: int, cells: int, *, everywhere: bool = False) -> None:
         super().__init__()
         self.norm = torch.nn.LayerNorm(hidden)
         self.maps = torch.nn.Linear(hidden, n_maps * cells * cells)
         self.scalars = torch.nn.Linear(2 * hidden, max(n_scalars, 1))
+        self.everywhere = torch.nn.Linear(hidden, max(n_scalars, 1)) if everywhere else None
 
-    def forward(self, tokens: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, tokens: torch.Tensor, counts: Sequence[int]) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Read tokens (n, hidden) of images with `counts` tokens each.
 
         Returns:
-            Map logits (n, n_maps * cells * cells) and numbers (n images, n_scalars).
+            Map logits (n, n_maps * cells * cells), and of each image every reading of its numbers: (1, n_scalars) from all
+            tokens together, with `everywhere` (1 + count, n_scalars).
         """
         normed = self.norm(tokens)
-        pooled = [torch.cat([part.mean(0), part.amax(0)]) for part in normed.split(list(counts))]
-        return self.maps(normed), self.scalars(torch.stack(pooled))
+        numbers = []
+        for part in normed.split(list(counts)):
+            readings = [self.scalars(torch.cat([part.mean(0), part.amax(0)]))[None]]
+            if self.everywhere is not None:
+                readings.append(self.everywhere(part))
+            numbers.append(torch.cat(readings))
+        return self.maps(normed), numbers
 
 
 class _Warmup:
@@ -141,7 +150,9 @@ class _Warmup:
         torch.manual_seed(table.seed)
         hidden = bundle.model.config.vision_config.out_hidden_size
         self.names, self.maps = table.numbers(), table.all_maps()
-        self.heads = DenseHeads(hidden, len(self.maps), len(self.names), self.cells).to(self.device)
+        self.heads = DenseHeads(hidden, len(self.maps), len(self.names), self.cells, everywhere=table.everywhere).to(
+            self.device
+        )
         self.centre, self.spread, self.rarity = self._statistics()
         self.optimiser = torch.optim.AdamW(
             [*self.tower.parameters(), *self.heads.parameters()],
@@ -233,7 +244,7 @@ class _Warmup:
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.table.bf16 and fast_bf16()):
             logits, numbers = self.heads(torch.stack(self._branches(pixels)).sum(0), counts)
         targets, known = self._targets(samples)
-        return self._map_loss(logits.float(), targets, known, counts) + self._scalar_loss(numbers.float(), samples)
+        return self._map_loss(logits.float(), targets, known, counts) + self._scalar_loss(numbers, samples)
 
     def _pixels(self, samples: Sequence[DenseSample]) -> dict[str, torch.Tensor]:
         images = [Image.fromarray(sample.image) for sample in samples]
@@ -254,15 +265,20 @@ class _Warmup:
         which = known.repeat_interleave(torch.tensor(counts, device=self.device), dim=0)
         return (raw * which).sum() / which.sum().clamp(min=1)
 
-    def _scalar_loss(self, numbers: torch.Tensor, samples: Sequence[DenseSample]) -> torch.Tensor:
-        names = self.names
-        if not names:
-            return numbers.sum() * 0
-        known = torch.tensor([[name in s.scalars for name in names] for s in samples], device=self.device)
-        values = [[s.scalars.get(name, 0.0) for name in names] for s in samples]
-        wanted = (torch.tensor(values, device=self.device, dtype=torch.float32) - self.centre) / self.spread
-        raw = functional.smooth_l1_loss(numbers, wanted, reduction="none")
-        return self.table.scalar_weight * (raw * known).sum() / known.sum().clamp(min=1)
+    def _scalar_loss(self, numbers: Sequence[torch.Tensor], samples: Sequence[DenseSample]) -> torch.Tensor:
+        """Mean over the images' known numbers; all tokens together and each alone weigh the same."""
+        if not self.names:
+            return numbers[0].sum() * 0
+        losses = []
+        for readings, sample in zip(numbers, samples, strict=True):
+            known = [k for k, name in enumerate(self.names) if name in sample.scalars]
+            values = torch.tensor([sample.scalars[self.names[k]] for k in known], device=self.device)
+            wanted = (values - self.centre[known]) / self.spread[known]
+            told = readings.float()[:, known]
+            raw = functional.smooth_l1_loss(told, wanted.expand_as(told), reduction="none")
+            losses.append(raw[0] if len(raw) == 1 else (raw[0] + raw[1:].mean(0)) / 2)
+        every = torch.cat(losses)
+        return self.table.scalar_weight * every.sum() / max(1, len(every))
 
     def _targets(self, samples: Sequence[DenseSample]) -> tuple[torch.Tensor, torch.Tensor]:
         """Share of each cell that each map covers (tokens, maps, cells²), and which maps are known (images, maps)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,8 @@ from chiasm.case import Fact, Finding, Laterality, Quantity, Region, Visibility
 from chiasm.measure import FIELD, Scale, StageEvidence, region_shape, stage
 from chiasm.worlds.octa._params import EyeVisit, OctaParams, Scan
 from chiasm.worlds.octa._plane import Extent, Plane, extent_of, faz_mask
-from chiasm.worlds.octa.imaging import SLAB_LAYERS, Imaged, contrast_to_noise, noise_map
+from chiasm.worlds.octa.imaging import SLAB_LAYERS, Backdrop, Imaged
+from chiasm.worlds.octa.imaging._visibility import Kind
 from chiasm.worlds.octa.pathology import DiseasedEye, Lesion
 
 FAZ_GRID_UM = 5.0
@@ -26,6 +27,8 @@ HIDDEN_SHARE = 0.5
 """A lesion of which at least this share lies under an artefact that hides vessels cannot be judged there."""
 HIDING = ("shadow", "low signal", "motion artefact", "defocus", "segmentation error")
 
+_SEEN_AS: Final[dict[str, Kind]] = {"capillary dropout": "area", "microaneurysm": "spot"}
+"""What a lesion is looked for as; all others are vessels."""
 _STAGE_TERMS = {
     "microaneurysm": "n_ma",
     "intraretinal microvascular abnormality": "n_irma",
@@ -35,22 +38,17 @@ _STAGE_TERMS = {
 
 @dataclass(frozen=True)
 class Exposed:
-    """One scan, its image, the image of the same eye without disease (None: the eye has none), and the truth on its grid."""
+    """One scan, its image, that of the same eye without disease (None: the eye has none), and the truth on its grid."""
 
     scan: Scan
     imaged: Imaged
-    reference: NDArray[np.uint8] | None
+    backdrop: Backdrop | None
     plane: Plane
 
     @cached_property
     def hidden(self) -> NDArray[np.bool_]:
         """(H, W) where an artefact hides vessels."""
         return self.imaged.touched(*HIDING)
-
-    @cached_property
-    def noise(self) -> NDArray[np.float32] | None:
-        """Local standard deviation of the reference: what a lesion must stand out from."""
-        return None if self.reference is None else noise_map(self.reference)
 
 
 def case_facts(params: OctaParams) -> list[Fact]:
@@ -196,13 +194,16 @@ def _visibility(exposed: Exposed, extent: Extent | None, lesion: Lesion) -> Visi
         truths = exposed.imaged.artefacts
         kinds = sorted({t.artefact.kind for t in truths if t.artefact.kind in HIDING and (t.mask[at] & mask).any()})
         return Visibility(visible=False, reason=f"under an artefact: {', '.join(kinds)}")
-    assert exposed.reference is not None  # an eye with a lesion has a healthy twin
-    assert exposed.noise is not None
+    assert exposed.backdrop is not None  # an eye with a lesion has a healthy twin
     alone = mask & (exposed.plane.depth[at] == 1)
     judged = alone if alone.sum() >= mask.sum() / 4 else mask
-    strength = contrast_to_noise(exposed.imaged.pixels[at], exposed.reference[at], judged, exposed.noise[at])
-    reason = "" if strength.visible else "below the contrast threshold"
-    return Visibility(visible=strength.visible, contrast_to_noise=round(strength.to_noise, 3), reason=reason)
+    seen = exposed.backdrop.contrast(exposed.imaged.pixels, judged, _SEEN_AS.get(lesion.term, "vessels"), at)
+    return Visibility(
+        visible=seen.visible,
+        contrast_to_noise=round(seen.to_noise, 3),
+        detectability=round(seen.detectability, 3),
+        reason="" if seen.visible else "below the contrast threshold",
+    )
 
 
 def _artefacts(prefix: str, side: dict[str, Any], seen: list[Exposed]) -> list[Finding]:

@@ -26,7 +26,7 @@ from chiasm.worlds.octa._params import (
 from chiasm.worlds.octa._plane import Plane
 from chiasm.worlds.octa._truth import Exposed, case_facts, eye_facts, eye_findings
 from chiasm.worlds.octa.anatomy import Anatomy, AnatomyParams, fellow_anatomy, grow, sample_anatomy
-from chiasm.worlds.octa.imaging import Exposure, Eye, Projector, image, load_profile, sample_imaging
+from chiasm.worlds.octa.imaging import Backdrop, Exposure, Eye, Projector, image, load_profile, sample_imaging
 from chiasm.worlds.octa.pathology import (
     FAMILIES,
     DiseasedEye,
@@ -188,10 +188,11 @@ def _expose(eye: EyeVisit) -> tuple[list[Exposed], DiseasedEye]:
             planes[of_plane] = Plane(diseased, Laterality(eye.laterality), scan.imaging)
         given = Exposure(*scan.exposure) if scan.exposure else None
         imaged = image(target.eye, scan.imaging, given, target.flow(scan.imaging))
-        reference = None
+        backdrop = None
         if healthy is not None:
-            reference = image(healthy.eye, scan.imaging, imaged.exposure, healthy.flow(scan.imaging)).pixels
-        out.append(Exposed(scan, imaged, reference, planes[of_plane]))
+            twin_image = image(healthy.eye, scan.imaging, imaged.exposure, healthy.flow(scan.imaging))
+            backdrop = Backdrop(twin_image.pixels)
+        out.append(Exposed(scan, imaged, backdrop, planes[of_plane]))
     return out, diseased
 
 

@@ -10,9 +10,9 @@ from chiasm.case import Layer, Vessel
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.anatomy import grow, sample_anatomy
 from chiasm.worlds.octa.imaging import (
+    Backdrop,
     Eye,
     ImagingParams,
-    contrast_to_noise,
     image,
     load_profile,
     profile_names,
@@ -202,6 +202,7 @@ def test_twin_differs_at_the_lesion_alone(eye):
 def test_visibility_follows_size_and_flow(eye):
     params = draw(6)
     healthy = image(eye, params)
+    backdrop = Backdrop(healthy.pixels)
 
     def seen(semi, flow):
         lesion = blob(900, 2100, (semi, semi), flow=flow)
@@ -210,13 +211,31 @@ def test_visibility_follows_size_and_flow(eye):
         )
         row, col = np.mgrid[:304, :304] + 0.5
         mask = np.hypot(row * 3000 / 304 - 900, col * 3000 / 304 - 2100) < semi
-        return contrast_to_noise(out.pixels, healthy.pixels, mask)
+        return backdrop.contrast(out.pixels, mask, "spot")
 
     assert seen(45, 1.0).visible
     assert not seen(45, 0.01).visible
     assert seen(45, 0.01).to_noise < seen(45, 0.3).to_noise < seen(45, 1.0).to_noise
-    nothing = contrast_to_noise(healthy.pixels, healthy.pixels, np.zeros((304, 304), bool))
+    nothing = backdrop.contrast(healthy.pixels, np.zeros((304, 304), bool), "spot")
     assert not nothing.visible
+    with pytest.raises(InvalidInput, match="shape"):
+        backdrop.contrast(healthy.pixels[:100], np.ones((304, 304), bool), "spot")
+
+
+def test_a_changed_pattern_alone_shows_no_area(eye):
+    """What only a twin would tell, the same bed elsewhere, is not visible; a bed that is darker than beds are is."""
+    healthy = image(eye, draw(6)).pixels
+    backdrop = Backdrop(healthy)
+    mask = np.zeros((304, 304), bool)
+    mask[40:90, 200:260] = True
+    shuffled = np.where(mask, np.roll(healthy, (13, 9), (0, 1)), healthy)
+    assert backdrop.contrast(shuffled, mask, "area").to_noise > 0.6
+    assert not backdrop.contrast(shuffled, mask, "area").visible
+    darker = np.where(mask, (0.6 * healthy).astype(np.uint8), healthy)
+    assert backdrop.contrast(darker, mask, "area").visible
+    small = np.zeros_like(mask)
+    small[60:65, 230:235] = True
+    assert not backdrop.contrast(darker, small, "area").visible
 
 
 def test_export_stretches_to_the_stated_shares(eye):

@@ -20,24 +20,17 @@ from chiasm.worlds.octa.imaging._raster import LABELS, render_capsules, render_l
 from chiasm.worlds.octa.imaging._report import write_calibration
 from chiasm.worlds.octa.imaging._sample import SEVERITIES, sample_artefact, sample_artefacts, sample_imaging
 from chiasm.worlds.octa.imaging._search import Progress
-from chiasm.worlds.octa.imaging._visibility import (
-    VISIBLE_CONTRAST_TO_NOISE,
-    VISIBLE_DETECTABILITY,
-    Contrast,
-    contrast_to_noise,
-    noise_map,
-)
+from chiasm.worlds.octa.imaging._visibility import Backdrop, Contrast
 
 __all__ = [
     "LABELS",
     "RETINAL_LAYERS",
     "SEVERITIES",
     "SLAB_LAYERS",
-    "VISIBLE_CONTRAST_TO_NOISE",
-    "VISIBLE_DETECTABILITY",
     "Artefact",
     "ArtefactKind",
     "ArtefactTruth",
+    "Backdrop",
     "Blobs",
     "Calibration",
     "Contrast",
@@ -55,11 +48,9 @@ __all__ = [
     "artefact_kinds",
     "blob_masks",
     "calibrate",
-    "contrast_to_noise",
     "image",
     "inspect_images",
     "load_profile",
-    "noise_map",
     "parse_profile",
     "profile_names",
     "render_blobs",
