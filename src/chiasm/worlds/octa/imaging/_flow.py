@@ -26,6 +26,8 @@ SLAB_LAYERS: dict[Slab, tuple[Layer, ...]] = {
 `ImagingParams.vitreous_leak`, as new vessels lie right on it."""
 
 _WIDE = (Vessel.ARTERY, Vessel.VEIN, Vessel.IRMA, Vessel.NEOVESSEL)
+_FULL = np.float32(0.5)
+"""Strength beyond which a vessel perfuses its surroundings no further: wide vessels have no bed of their own."""
 _MEAN_REFERENCE_UM = 20.0
 """Chord of vessel along the beam that a mean projection shows as brightly as a maximum projection shows full coverage [um]."""
 
@@ -123,6 +125,17 @@ def modulate(flow: Flow, params: ImagingParams) -> Field:
         )
         out = np.maximum(out, deep)
     return np.asarray(out, dtype=np.float32)
+
+
+def supply(flow: Flow, params: ImagingParams) -> Field:
+    """(size, size) float32 in [0, `_FULL`]: how strongly vessels perfuse the tissue about them.
+
+    A capillary that is empty during the scan still feeds its surroundings, so nothing flickers here.
+    """
+    capillaries = np.maximum(
+        flow.superficial * np.float32(params.capillary_gain), flow.deep * np.float32(params.deep_gain)
+    )
+    return np.asarray(np.minimum(np.maximum(flow.wide * np.float32(params.large_gain), capillaries), _FULL), dtype=np.float32)
 
 
 def _project_edges(

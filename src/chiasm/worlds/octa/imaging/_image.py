@@ -35,7 +35,7 @@ from chiasm.worlds.octa.imaging._artefacts import (
     signal_effects,
 )
 from chiasm.worlds.octa.imaging._eye import Eye
-from chiasm.worlds.octa.imaging._flow import Flow, beads, modulate, project
+from chiasm.worlds.octa.imaging._flow import Flow, beads, modulate, project, supply
 from chiasm.worlds.octa.imaging._noise import (
     Field,
     Raster,
@@ -53,7 +53,9 @@ from chiasm.worlds.octa.imaging._transfer import apply_detail, apply_grey
 _MACULA_MM = 2.0
 """Radius around the fovea within which `temporal_loss` has no say [mm]."""
 _PERFUSION_UM = 40.0
-"""Reach of a vessel's influence on unresolved texture: half an intercapillary distance [um]."""
+"""Reach of a vessel's influence on what is unresolved about it: half an intercapillary distance [um]."""
+_HALF_PERFUSED = 0.05
+"""Mean strength nearby at which half of what is unresolved glows."""
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,8 @@ def develop(eye: Eye, params: ImagingParams, flow: Flow | None = None) -> Develo
         msg = f"params.fov_mm is {params.fov_mm:g} mm, but the eye was grown for {eye.graph.fov_um / 1000:g} mm; sample anew"
         raise InvalidInput(msg)
     effects = signal_effects(params)
-    flow = flow or project(eye, params)
-    strength = modulate(_misplaced(flow, effects), params)
+    flow = _misplaced(flow or project(eye, params), effects)
+    strength = modulate(flow, params)
     projected: tuple[ArtefactTruth, ...] = ()
     if params.slab == "dvc":
         superficial = project(eye, params.model_copy(update={"slab": "svc"}))
@@ -150,15 +152,17 @@ def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Fi
 
 
 def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) -> Field:
-    """Saturating decorrelation of blood, resolved and unresolved, over that of tissue, which thins out in the foveal pit."""
+    """Saturating decorrelation of blood, resolved and unresolved; the slab thins out in the foveal pit.
+
+    Tissue that is static does not decorrelate: what glows between capillaries is blood too small or too deep to be resolved and light
+    that blood nearby has scattered, so it goes where perfusion goes, in the FAZ and in dropout alike.
+    """
     reach = _PERFUSION_UM / params.pixel_um
-    nearby = blur(strength, reach, reach)
-    perfused = np.float32(params.texture_gain) * nearby / (nearby + np.float32(0.15))
-    thickness = pit(eye, params, params.pit_floor)
-    unresolved = perfused * thickness * _texture(flow.bed, params)
-    tissue = np.float32(params.tissue_level) * thickness
+    nearby = blur(supply(flow, params), reach, reach)
+    perfused = nearby / (nearby + np.float32(_HALF_PERFUSED)) * pit(eye, params, params.pit_floor)
+    streaks_and_glow = np.float32(params.texture_gain) * _texture(flow.bed, params) + np.float32(params.tissue_level)
     # Light varies before decorrelation saturates: wide vessels stay bright where capillaries sink into the dark.
-    whole = (strength + unresolved + tissue) * _speckle(params) * _illumination(params) * thinning(eye, params)
+    whole = (strength + perfused * streaks_and_glow) * _speckle(params) * _illumination(params) * thinning(eye, params)
     return np.asarray(-np.expm1(-whole), dtype=np.float32)
 
 
