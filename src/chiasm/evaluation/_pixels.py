@@ -32,7 +32,7 @@ AGE = "age alone"
 LEVEL = 0.22
 SIGMA_PX = 2.0
 _FOLDS = 10
-_RULE_VERSION = 3
+_RULE_VERSION = 4
 _NOT_APPLICABLE = Reply(None, problem="not a classification of one image")
 
 

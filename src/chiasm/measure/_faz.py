@@ -84,6 +84,14 @@ CORE_LEVEL: Final = 0.38
 """The same from the brightness of the core, which is darker than the whole."""
 LEAK: Final = 1.25
 """A region this many times as large as the one that the core's brightness gives has leaked into non-perfused tissue."""
+SPILL_LEVEL: Final = 0.22
+"""Non-perfused tissue beside the FAZ is lighter than this level from the core's brightness."""
+SPILL_UM: Final = 60.0
+"""Radius of a disc that fits into non-perfused tissue beside the FAZ and not into the FAZ's own rim."""
+JOINT_UM: Final = 30.0
+"""Lines this near to both decide whether such tissue joins the FAZ openly."""
+JOINT_LEVEL: Final = 0.1
+"""Mean strength of those lines, between the noise of the darkest part (0) and the border vessels (1), below which it does."""
 OPENING_UM: Final = 30.0
 MAX_ROUNDS: Final = 20
 WINDOW_UM: Final = 900.0
@@ -112,7 +120,7 @@ def segment_faz(grey: NDArray[np.float32], lines: NDArray[np.float32], scale: Sc
        around it (`LEVEL`) is the new region; opened by a disc, the component at the core, holes filled; until it stays.
        Non-perfused tissue that the FAZ opens into is lighter, for faint deep capillaries are left in it, but a region that leaks
        into it takes its brightness and leaks on. One that is much larger than with the core's brightness (`LEAK`) is
-       therefore replaced by that.
+       therefore replaced by that; and thick lighter parts that join the darkest without a line between are cut off (`_spilt`).
     3. The FAZ is what the vessels around the darkest point enclose: the region, grown a little, since the blur pulled its edge
        inward, is cut where lines stand out; what is connected to that point by more than a gap between border vessels stays,
        with rounded corners.
@@ -130,7 +138,7 @@ def segment_faz(grey: NDArray[np.float32], lines: NDArray[np.float32], scale: Sc
     """
     coarse = ndimage.gaussian_filter(grey, scale.px(CORE_SMOOTH_UM))
     near = _near_centre(grey.shape, scale)
-    dark = _dark_region(grey, _darkest(coarse, near), scale)
+    dark = _dark_region(grey, lines, _darkest(coarse, near), scale)
     region = _enclosed(dark, _darkest(coarse, near & dark if (near & dark).any() else dark), lines, scale)
     if _touches_border(region) or region.sum() > scale.px(1000.0) ** 2 * MAX_AREA_MM2:
         msg = "the dark region around the image centre reaches the border or is too large for a FAZ"
@@ -148,13 +156,39 @@ def _distance_from(point: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np
     return np.asarray(np.hypot(row, col))
 
 
-def _dark_region(grey: NDArray[np.float32], core: tuple[int, int], scale: Scale) -> NDArray[np.bool_]:
+def _dark_region(
+    grey: NDArray[np.float32], lines: NDArray[np.float32], core: tuple[int, int], scale: Scale
+) -> NDArray[np.bool_]:
     fine = ndimage.gaussian_filter(grey, scale.px(SMOOTH_UM))
     from_core = _distance_from(core, grey.shape)
     disc: NDArray[np.bool_] = from_core <= scale.px(CORE_RADIUS_UM)
     whole = _compete(fine, from_core, disc, scale, None)
-    sure = _compete(fine, from_core, disc, scale, float(np.median(fine[disc])))
-    return sure if whole.sum() > LEAK * sure.sum() else whole
+    darkness = float(np.median(fine[disc]))
+    sure = _compete(fine, from_core, disc, scale, darkness)
+    found = sure if whole.sum() > LEAK * sure.sum() else whole
+    return found & ~_spilt(found, _compete(fine, from_core, disc, scale, darkness, SPILL_LEVEL), lines, scale)
+
+
+def _spilt(
+    found: NDArray[np.bool_], darkest: NDArray[np.bool_], lines: NDArray[np.float32], scale: Scale
+) -> NDArray[np.bool_]:
+    """What of a region is lighter than its darkest part, too thick to be its rim, and joins it where no line runs.
+
+    Where lines run they decide later what is enclosed; where there are none, only the step in brightness can.
+    """
+    beyond = found & ~darkest
+    pieces, n = ndimage.label(distance_inside(beyond) > scale.px(SPILL_UM))
+    near = distance_to(darkest) <= scale.px(JOINT_UM)
+    noise = float(np.median(lines[darkest]))
+    outward = distance_to(found)
+    border = float(np.quantile(lines[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
+    spilt = np.zeros_like(found)
+    for piece in range(1, n + 1):
+        whole = beyond & (distance_to(pieces == piece) <= scale.px(SPILL_UM))
+        joint = near & (distance_to(whole) <= scale.px(JOINT_UM)) & ~darkest
+        if joint.any() and float(lines[joint].mean()) < noise + JOINT_LEVEL * (border - noise):
+            spilt |= whole
+    return spilt
 
 
 def _compete(
@@ -163,6 +197,7 @@ def _compete(
     disc: NDArray[np.bool_],
     scale: Scale,
     core: float | None,
+    level: float = CORE_LEVEL,
 ) -> NDArray[np.bool_]:
     """Region competition from a first region, against the brightness of the core; None: of the region itself.
 
@@ -174,9 +209,9 @@ def _compete(
     kept = _window(from_core, scale.px(WINDOW_UM - SURROUND_UM[1]) - 1.0)
     inner = np.zeros(fine.shape, dtype=np.bool_)
     inner[kept] = True
-    found = _settle(fine[window], from_core[window], disc[window], inner[window], around, scale, core)
+    found = _settle(fine[window], from_core[window], disc[window], inner[window], around, scale, core, level)
     if found is None:
-        found = _settle(fine, from_core, disc, np.ones_like(disc), around, scale, core)
+        found = _settle(fine, from_core, disc, np.ones_like(disc), around, scale, core, level)
         window = (slice(None), slice(None))
     if found is None:
         msg = "no dark region wide enough to be a FAZ near the image centre"
@@ -201,10 +236,11 @@ def _settle(
     around: float,
     scale: Scale,
     core: float | None,
+    core_level: float,
 ) -> NDArray[np.bool_] | None:
     """The rounds of the competition; None where no region is wide enough, or one leaves the inner part of the window."""
     for _ in range(MAX_ROUNDS):
-        within, level = (float(np.median(fine[region])), LEVEL) if core is None else (core, CORE_LEVEL)
+        within, level = (float(np.median(fine[region])), LEVEL) if core is None else (core, core_level)
         dark = fine < within + level * (around - within)
         labels, n = ndimage.label(distance_inside(dark) > scale.px(OPENING_UM))
         if n == 0:

@@ -135,7 +135,9 @@ def supply(flow: Flow, params: ImagingParams) -> Field:
     capillaries = np.maximum(
         flow.superficial * np.float32(params.capillary_gain), flow.deep * np.float32(params.deep_gain)
     )
-    return np.asarray(np.minimum(np.maximum(flow.wide * np.float32(params.large_gain), capillaries), _FULL), dtype=np.float32)
+    return np.asarray(
+        np.minimum(np.maximum(flow.wide * np.float32(params.large_gain), capillaries), _FULL), dtype=np.float32
+    )
 
 
 def _project_edges(

@@ -154,8 +154,8 @@ def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Fi
 def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) -> Field:
     """Saturating decorrelation of blood, resolved and unresolved; the slab thins out in the foveal pit.
 
-    Tissue that is static does not decorrelate: what glows between capillaries is blood too small or too deep to be resolved and light
-    that blood nearby has scattered, so it goes where perfusion goes, in the FAZ and in dropout alike.
+    Static tissue does not decorrelate: what glows between capillaries is blood too small or too deep to be resolved, and light that
+    blood nearby has scattered, so it goes where perfusion goes, in the FAZ and in dropout alike.
     """
     reach = _PERFUSION_UM / params.pixel_um
     nearby = blur(supply(flow, params), reach, reach)

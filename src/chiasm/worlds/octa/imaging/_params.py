@@ -80,8 +80,12 @@ class ImagingParams(BaseModel):
     missing_um: Annotated[float, number(15, 200, "um", "correlation length of missing stretches")]
     lobule_sd: Annotated[float, number(0, 1, "1", "log-sd of slow variation of capillary signal")]
     lobule_um: Annotated[float, number(80, 1000, "um", "correlation length of that variation")]
-    tissue_level: Annotated[float, number(0, 0.8, "1", "decorrelation of static tissue in a full-thickness slab")]
-    pit_floor: Annotated[float, number(0, 1, "1", "tissue signal at the foveola as a share of the full slab's")]
+    tissue_level: Annotated[
+        float, number(0, 0.8, "1", "even decorrelation of unresolved blood where perfused, in a full-thickness slab")
+    ]
+    pit_floor: Annotated[
+        float, number(0, 1, "1", "unresolved signal at the foveola as a share of the full slab's, were it perfused")
+    ]
     pit_scale: Annotated[float, number(0.3, 6, "1", "radius of the foveal pit in FAZ radii (Gaussian sd)")]
     texture_gain: Annotated[float, number(0, 5, "1", "decorrelation strength of unresolved capillaries where perfused")]
     texture_sd: Annotated[float, number(0, 2, "1", "log-sd of that texture: how far its streaks stand out")]
