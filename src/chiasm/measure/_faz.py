@@ -181,8 +181,11 @@ def _spilt(
     near = distance_to(darkest) <= scale.px(JOINT_UM)
     noise = float(np.median(lines[darkest]))
     outward = distance_to(found)
-    border = float(np.quantile(lines[(outward > 0) & (outward < scale.px(RING_UM))], BORDER_QUANTILE))
+    ring = (outward > 0) & (outward < scale.px(RING_UM))
     spilt = np.zeros_like(found)
+    if n == 0 or not ring.any():
+        return spilt
+    border = float(np.quantile(lines[ring], BORDER_QUANTILE))
     for piece in range(1, n + 1):
         whole = beyond & (distance_to(pieces == piece) <= scale.px(SPILL_UM))
         joint = near & (distance_to(whole) <= scale.px(JOINT_UM)) & ~darkest

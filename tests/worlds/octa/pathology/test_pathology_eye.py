@@ -359,17 +359,19 @@ def test_images_of_twins_differ_near_the_lesion_and_hardly_beyond(family):
     away_um = ndimage.distance_transform_edt(~mask) * eye.graph.fov_um / SIZE
     step = np.abs(first.pixels.astype(int) - second.pixels)
     assert (step[mask] > 0).mean() > 0.1
-    # Point spread and unresolved texture reach 160 um, the tails of its streaks 330 um (twice as strong since world 10); beyond,
-    # the coarse levels of the device's processing carry on a change of one or two of its 130 grey levels, and at 67 px (0.66 mm)
-    # they end; kept peaks, which look at neighbours first, take it to 69 px.
+    # Point spread and what glows unresolved reach 160 um, the tails of its streaks 330 um (twice as strong since world 10); beyond,
+    # the coarse levels of the device's processing carry on a change of one or two of its 130 grey levels, and 67 px (0.66 mm)
+    # further they end; kept peaks, which look at neighbours first, take it to 69 px.
     assert step[away_um >= 250].max() <= 8  # five pixels of 75,000 exceed 6, within 272 um, in one of six eyes
     assert (step[away_um >= 250] > 6).mean() < 1e-4
     assert step[away_um >= 350].max() <= 4
-    assert step[away_um >= 700].max() == 0
+    assert step[away_um >= 700].max() <= 2  # a single grey level of the device
+    assert (step[away_um >= 700] > 0).mean() < 1e-3
+    assert step[away_um >= 850].max() == 0
     plain = scan.model_copy(update={"peak_share": 0.0})
     first = image(seen(eye), plain)
     second = image(seen(apply_pathology(anatomy, params.without(family))), plain, exposure=first.exposure)
-    assert np.array_equal(first.pixels[away_um >= 670], second.pixels[away_um >= 670])
+    assert np.array_equal(first.pixels[away_um >= 830], second.pixels[away_um >= 830])
 
 
 def test_a_mask_has_the_size_asked_for_and_one_shape_at_any_size():

@@ -34,8 +34,8 @@ from chiasm.worlds.octa.pathology._warp import Warp, bilinear
 TERM: Final = "capillary dropout"
 FINE_UM: Final = 10.0
 """Grid on which regions are recorded [um]."""
-RING_UM: Final = 60.0
-"""Tissue this close to the FAZ is spared, so that the FAZ keeps its own border [um]."""
+RING_UM: Final = 110.0
+"""Tissue this close to the FAZ is spared, a cell or two, so that the FAZ keeps a border that can be seen [um]."""
 REACH_UM: Final = 48.0
 """Tissue within this distance of a lost capillary counts as non-perfused: two thirds of a mesh [um]."""
 DEEP_SURVIVAL: Final = 0.6
