@@ -238,6 +238,29 @@ def test_a_changed_pattern_alone_shows_no_area(eye):
     assert not backdrop.contrast(darker, small, "area").visible
 
 
+@pytest.mark.parametrize("profile", ["rtvue-xr-3mm", "mixed-3mm"])
+def test_tissue_without_capillaries_is_as_dark_as_the_faz(eye, profile):
+    """Static tissue does not decorrelate: where capillaries are gone hardly more is left than in the foveal pit."""
+    graph = eye.graph
+    middle = graph.position_um[graph.edges, 1].mean(axis=1)
+    bare = dataclasses.replace(eye, graph=graph.select((graph.vessel != Vessel.CAPILLARY) | (middle < 1900)))
+    params = draw(3, profile, illumination_sd=0.0, vignette=0.0)
+    signal, before = image(bare, params).signal, image(eye, params).signal
+    faz = signal[142:162, 142:162].mean()
+    lost = (slice(90, 215), slice(246, 260))  # 0.15 mm from the wide vessels and 0.5 mm from where the bed ends
+    assert signal[lost].mean() - faz < 0.15 * (before[lost].mean() - faz)
+    bed = (slice(90, 215), slice(90, 120))
+    assert signal[bed].mean() == pytest.approx(before[bed].mean(), rel=0.02)
+
+
+def test_a_capillary_empty_for_a_moment_still_feeds_its_surroundings(eye):
+    """Between capillaries the signal hardly falls where half of them flicker; the capillaries themselves do."""
+    still, flickering = (image(eye, draw(4, missing_share=share, missing_um=150.0)).signal for share in (0.0, 0.5))
+    bed = (slice(90, 215), slice(90, 120))
+    assert np.quantile(flickering[bed], 0.1) > 0.75 * np.quantile(still[bed], 0.1)
+    assert np.quantile(flickering[bed], 0.8) < 0.95 * np.quantile(still[bed], 0.8)
+
+
 def test_export_stretches_to_the_stated_shares(eye):
     pixels = image(eye, draw(saturated_share=0.02, black_share=0.01, levels=60)).pixels
     assert (pixels == 255).mean() == pytest.approx(0.02, abs=0.012)
