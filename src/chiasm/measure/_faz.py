@@ -166,7 +166,11 @@ def _dark_region(
     darkness = float(np.median(fine[disc]))
     sure = _compete(fine, from_core, disc, scale, darkness)
     found = sure if whole.sum() > LEAK * sure.sum() else whole
-    return found & ~_spilt(found, _compete(fine, from_core, disc, scale, darkness, SPILL_LEVEL), lines, scale)
+    try:
+        darkest = _compete(fine, from_core, disc, scale, darkness, SPILL_LEVEL)
+    except Unanswerable:  # nothing is so dark over the width of a FAZ, so nothing is lighter than that
+        return found
+    return found & ~_spilt(found, darkest, lines, scale)
 
 
 def _spilt(

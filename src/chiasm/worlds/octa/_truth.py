@@ -17,8 +17,7 @@ from chiasm.case import Fact, Finding, Laterality, Quantity, Region, Visibility
 from chiasm.measure import FIELD, Scale, StageEvidence, region_shape, stage
 from chiasm.worlds.octa._params import EyeVisit, OctaParams, Scan
 from chiasm.worlds.octa._plane import Extent, Plane, extent_of, faz_mask
-from chiasm.worlds.octa.imaging import SLAB_LAYERS, Backdrop, Imaged
-from chiasm.worlds.octa.imaging._visibility import Kind
+from chiasm.worlds.octa.imaging import SLAB_LAYERS, Backdrop, FindingKind, Imaged
 from chiasm.worlds.octa.pathology import DiseasedEye, Lesion
 
 FAZ_GRID_UM = 5.0
@@ -27,7 +26,7 @@ HIDDEN_SHARE = 0.5
 """A lesion of which at least this share lies under an artefact that hides vessels cannot be judged there."""
 HIDING = ("shadow", "low signal", "motion artefact", "defocus", "segmentation error")
 
-_SEEN_AS: Final[dict[str, Kind]] = {"capillary dropout": "area", "microaneurysm": "spot"}
+_SEEN_AS: Final[dict[str, FindingKind]] = {"capillary dropout": "area", "microaneurysm": "spot"}
 """What a lesion is looked for as; all others are vessels."""
 _STAGE_TERMS = {
     "microaneurysm": "n_ma",

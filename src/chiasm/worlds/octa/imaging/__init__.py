@@ -20,7 +20,7 @@ from chiasm.worlds.octa.imaging._raster import LABELS, render_capsules, render_l
 from chiasm.worlds.octa.imaging._report import write_calibration
 from chiasm.worlds.octa.imaging._sample import SEVERITIES, sample_artefact, sample_artefacts, sample_imaging
 from chiasm.worlds.octa.imaging._search import Progress
-from chiasm.worlds.octa.imaging._visibility import Backdrop, Contrast
+from chiasm.worlds.octa.imaging._visibility import Backdrop, Contrast, FindingKind
 
 __all__ = [
     "LABELS",
@@ -36,6 +36,7 @@ __all__ = [
     "Contrast",
     "Exposure",
     "Eye",
+    "FindingKind",
     "ImageProblem",
     "Imaged",
     "ImagingParams",

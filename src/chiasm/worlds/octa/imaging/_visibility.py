@@ -16,7 +16,7 @@ from scipy import ndimage
 
 from chiasm.errors import InvalidInput
 
-Kind = Literal["area", "spot", "vessels"]
+FindingKind = Literal["area", "spot", "vessels"]
 Window = tuple[slice, slice]
 
 VISIBLE_CONTRAST_TO_NOISE = 0.6
@@ -61,7 +61,7 @@ class Backdrop:
         self.pixels = pixels
 
     def contrast(
-        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], kind: Kind, window: Window = _WHOLE
+        self, image: NDArray[np.uint8], mask: NDArray[np.bool_], kind: FindingKind, window: Window = _WHOLE
     ) -> Contrast:
         """How far a finding stands out in the image (H, W) uint8 of the eye that has it.
 
