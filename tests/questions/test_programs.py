@@ -25,6 +25,7 @@ from chiasm.questions import (
     pictures,
     programs,
 )
+from chiasm.questions._chart import FIELDS
 from chiasm.questions._judging import near
 from chiasm.questions._look import Look
 
@@ -156,6 +157,26 @@ def test_nothing_invisible_is_asked_or_told(cases: list[Case]) -> None:
         for item in ask_all(case, 3, view_ids=[view.view_id]).items:
             if len(item.images) == 1:
                 assert not hidden & {e.finding_id for e in item.evidence}, item.program
+
+
+def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
+    """An ill eye whose view shows nothing is not called healthy; one hidden kind of lesion is neither told nor denied."""
+    ill = next(c for c in cases if Look(Chart(c), [c.views[0].view_id], np.random.default_rng(0)).find("microaneurysm"))
+    view = ill.views[0].view_id
+
+    def hiding(*terms: str) -> Case:
+        unseen = {view: Visibility(visible=False)}
+        findings = (f.model_copy(update={"visibility": unseen}) if f.term in terms else f for f in ill.findings)
+        facts = tuple(f for f in ill.facts if f.name != "nonperfusion_visible")
+        return ill.model_copy(update={"findings": tuple(findings), "facts": facts})
+
+    for program in ("stage", "any-retinopathy", "explain-stage", "report"):
+        asked = ask(hiding(*FIELDS), program, np.random.default_rng(0), view_ids=[view])
+        assert isinstance(asked, Skip), program
+        assert "does not show" in asked.reason
+    texts = [ask(case, "describe", np.random.default_rng(0), view_ids=[view]) for case in (ill, hiding("microaneurysm"))]
+    assert all(isinstance(text, Item) for text in texts)
+    assert ["microaneurysm" in text.reasoning.lower() for text in texts if isinstance(text, Item)] == [True, False]
 
 
 def test_a_hidden_quadrant_cannot_be_judged(items: list[Item]) -> None:

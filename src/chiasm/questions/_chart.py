@@ -28,6 +28,13 @@ LESIONS: Final = (
     "vascular tortuosity",
 )
 """The lesion terms of an OCTA case, in the order of SVR's steps."""
+FIELDS: Final = {
+    "capillary dropout": "nonperfusion_fraction",
+    "microaneurysm": "n_ma",
+    "intraretinal microvascular abnormality": "n_irma",
+    "neovascularization": "n_nv",
+}
+"""The findings that the stage rule uses, and their names in it."""
 
 
 class Sight:

@@ -13,10 +13,10 @@ from chiasm.questions._scales import scale
 def facts_of(scene: Scene) -> tuple[FactClaim, ...]:
     """Every fact of a view that a report may tell.
 
-    Attributes by subject: every lesion has `present`; where present also `count`, and for those with a place `sector`
-    (one per sector that holds any), `largest sector`, `nearest sector`; sizes are `area` [mm2], `largest area` [mm2],
-    `share` [%], `distance` [mm], `diameter` [um]. The FAZ has `area`, `size`, `ratio` and `shape`; diabetic retinopathy
-    its `stage`; the image its `quality`.
+    Attributes by subject: every lesion has `present`, but for one that the eye has and the view does not show; where present
+    also `count`, and for those with a place `sector` (one per sector that holds any), `largest sector`, `nearest sector`; sizes
+    are `area` [mm2], `largest area` [mm2], `share` [%], `distance` [mm], `diameter` [um]. The FAZ has `area`, `size`, `ratio` and
+    `shape`; diabetic retinopathy its `stage`; the image its `quality`.
     """
     facts: list[FactClaim] = []
     for name in LESIONS:
@@ -36,6 +36,8 @@ def facts_of(scene: Scene) -> tuple[FactClaim, ...]:
 
 def _lesion(scene: Scene, name: str) -> list[FactClaim]:
     seen = scene.sights(name)
+    if not seen and scene.hidden(name):
+        return []
     fact = functools.partial(FactClaim, subject=name)
     facts = [fact(attribute="present", value=bool(seen), core=True)]
     if not seen:

@@ -9,7 +9,7 @@ import numpy as np
 
 from chiasm.case import Finding
 from chiasm.measure import StageEvidence, stage
-from chiasm.questions._chart import LESIONS, Scene, Sight
+from chiasm.questions._chart import FIELDS, LESIONS, Scene, Sight
 from chiasm.questions._item import Ambiguous, Missing
 from chiasm.questions._knowledge import Entry, entry
 from chiasm.questions._look import STAGE_MARGIN, Look
@@ -17,13 +17,6 @@ from chiasm.questions._sectors import QUADRANTS, quadrant_counts
 
 DISTURBING: Final = ("moderate", "severe")
 """Severities of an artefact that hide what lies under it."""
-FIELDS: Final = {
-    "capillary dropout": "nonperfusion_fraction",
-    "microaneurysm": "n_ma",
-    "intraretinal microvascular abnormality": "n_irma",
-    "neovascularization": "n_nv",
-}
-"""The findings that the stage rule uses, and their names in it."""
 
 
 def kinds(look: Look, *, scene: Scene | None = None) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from chiasm.case import Scalar, term
-from chiasm.questions._chart import Chart, Scene, Sight
+from chiasm.questions._chart import FIELDS, Chart, Scene, Sight
 from chiasm.questions._item import Ambiguous, Evidence, Missing, Statement, Step, Value
 from chiasm.questions._scales import Scale, scale
 from chiasm.questions._sectors import QUADRANTS, Placed, PlaceNames, quadrant_counts
@@ -236,9 +236,11 @@ class Look:
         return label
 
     def apply_stage_rule(self, *, scene: Scene | None = None) -> str:
-        """The surrogate stage of what the view shows; ambiguous where non-perfusion is about to change it."""
+        """The surrogate stage of what the view shows; ambiguous near a border, and where an ill eye shows nothing."""
         place = scene or self.scene
         staging = place.staging
+        if staging.stage.level == 0 and any(place.hidden(name) for name in FIELDS):
+            raise Ambiguous("disease that the view does not show", place.view.view_id)
         margin = staging.nonperfusion_margin
         if margin is not None and margin < STAGE_MARGIN:
             raise Ambiguous("non-perfusion on the border of a stage", f"{place.nonperfusion_percent:.2f} %")

@@ -61,7 +61,7 @@ def say_dropout(look: Look) -> None:
     """Step 2: capillary dropout; how many areas, how much of the field, where the largest is."""
     areas = look.find("capillary dropout")
     if not areas:
-        look.say("absent", term="capillary dropout")
+        deny(look, "capillary dropout")
         return
     share = look.nonperfusion()
     extent = look.classify(share.value, "dropout extent", sure=False)
@@ -85,7 +85,7 @@ def say_microaneurysms(look: Look) -> None:
     """Step 3: microaneurysms; how many, and the nearest to the fovea."""
     bulges = look.find("microaneurysm")
     if not bulges:
-        look.say("absent", term="microaneurysm")
+        deny(look, "microaneurysm")
         return
     n = look.count(bulges)
     if n == 1:
@@ -104,7 +104,7 @@ def say_new_vessels(look: Look) -> None:
     for name in ("intraretinal microvascular abnormality", "neovascularization"):
         found = look.find(name)
         if not found:
-            look.say("absent", term=name)
+            deny(look, name)
             continue
         sectors = _sure_sectors(found)
         if sectors:
@@ -139,8 +139,14 @@ def say_basis(look: Look) -> None:
         if found:
             look.say("found", n=len(found), term=name)
         else:
-            look.say("absent", term=name)
+            deny(look, name)
     look.say("measured.share", measure="nonperfusion", share=look.nonperfusion().value)
+
+
+def deny(look: Look, name: str) -> None:
+    """Say that there is none, unless the eye has some that the view does not show: of that the text is silent."""
+    if not look.scene.hidden(name):
+        look.say("absent", term=name)
 
 
 def _reason(scene: Scene, stage: str) -> str:

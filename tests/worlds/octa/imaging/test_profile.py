@@ -31,7 +31,7 @@ def test_toml_round_trip(name, tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("schema_version = 4", "schema_version = 3", "schema_version must be 4, got 3"),
+        ("schema_version = 5", "schema_version = 4", "schema_version must be 5, got 4"),
         ("psf_um = {mean =", "psf_um = {mean = 1e3, sd = 0}\nold = {mean =", "did you mean|must be in"),
         ("psf_um", "psf_mu", "psf_um"),
         ("fov_mm = 3.0", "fov_mm = 300.0", "fov_mm"),

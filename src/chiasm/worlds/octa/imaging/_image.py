@@ -154,15 +154,18 @@ def spread(strength: Field, params: ImagingParams, effects: SignalEffects) -> Fi
 def decorrelate(strength: Field, flow: Flow, eye: Eye, params: ImagingParams) -> Field:
     """Saturating decorrelation of blood, resolved and unresolved; the slab thins out in the foveal pit.
 
-    Static tissue does not decorrelate: what glows between capillaries is blood too small or too deep to be resolved, and light that
-    blood nearby has scattered, so it goes where perfusion goes, in the FAZ and in dropout alike.
+    Static tissue does not decorrelate: what glows between capillaries is blood too small to be resolved, and light that blood
+    nearby has scattered, so it goes where perfusion goes, in the FAZ and in dropout alike; but for a share of the even glow that
+    comes from blood of deeper layers. Healthy images cannot tell how large that share is, so it differs from image to image.
     """
     reach = _PERFUSION_UM / params.pixel_um
     nearby = blur(supply(flow, params), reach, reach)
-    perfused = nearby / (nearby + np.float32(_HALF_PERFUSED)) * pit(eye, params, params.pit_floor)
-    streaks_and_glow = np.float32(params.texture_gain) * _texture(flow.bed, params) + np.float32(params.tissue_level)
+    perfused = nearby / (nearby + np.float32(_HALF_PERFUSED))
+    streaks = np.float32(params.texture_gain) * _texture(flow.bed, params) * perfused
+    glow = np.float32(params.tissue_level) * (perfused + np.float32(params.deeper_share) * (1 - perfused))
+    unresolved = pit(eye, params, params.pit_floor) * (streaks + glow)
     # Light varies before decorrelation saturates: wide vessels stay bright where capillaries sink into the dark.
-    whole = (strength + perfused * streaks_and_glow) * _speckle(params) * _illumination(params) * thinning(eye, params)
+    whole = (strength + unresolved) * _speckle(params) * _illumination(params) * thinning(eye, params)
     return np.asarray(-np.expm1(-whole), dtype=np.float32)
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt
 from chiasm.errors import InvalidInput
 from chiasm.worlds.octa.imaging._transfer import Transfer
 
-IMAGING_SCHEMA_VERSION = 4
+IMAGING_SCHEMA_VERSION = 5
 
 Slab = Literal["inner", "svc", "dvc", "vri"]
 """inner: ILM to OPL; svc: superficial; dvc: intermediate and deep; vri: vitreoretinal interface."""
@@ -54,7 +54,7 @@ class ImagingParams(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     profile: str
     """Name of the device profile the numbers were drawn from."""
     fov_mm: Annotated[float, Field(ge=1, le=20)]
@@ -82,6 +82,9 @@ class ImagingParams(BaseModel):
     lobule_um: Annotated[float, number(80, 1000, "um", "correlation length of that variation")]
     tissue_level: Annotated[
         float, number(0, 0.8, "1", "even decorrelation of unresolved blood where perfused, in a full-thickness slab")
+    ]
+    deeper_share: Annotated[
+        float, number(0, 1, "1", "share of that even glow that remains where no vessel is near, from blood of deeper layers")
     ]
     pit_floor: Annotated[
         float, number(0, 1, "1", "unresolved signal at the foveola as a share of the full slab's, were it perfused")

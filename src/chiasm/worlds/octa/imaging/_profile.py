@@ -2,7 +2,7 @@
 
 A profile is a TOML file::
 
-    schema_version = 4
+    schema_version = 5
     name = "rtvue-xr-3mm"
     fov_mm = 3.0
     size_px = 304
@@ -34,7 +34,7 @@ from chiasm.errors import InvalidInput, UnknownName
 from chiasm.worlds.octa.imaging._params import ArtefactKind, Slab, tunable
 from chiasm.worlds.octa.imaging._transfer import Shares, Transfer
 
-PROFILE_SCHEMA_VERSION = 4
+PROFILE_SCHEMA_VERSION = 5
 
 
 class Spread(BaseModel):
@@ -65,7 +65,7 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[4] = 4
+    schema_version: Literal[5] = 5
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     fov_mm: Annotated[float, Field(ge=1, le=20)]
     size_px: Annotated[int, Field(ge=16, le=4096)]
