@@ -174,7 +174,9 @@ def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
         asked = ask(hiding(*FIELDS), program, np.random.default_rng(0), view_ids=[view])
         assert isinstance(asked, Skip), program
         assert "does not show" in asked.reason
-    texts = [ask(case, "describe", np.random.default_rng(0), view_ids=[view]) for case in (ill, hiding("microaneurysm"))]
+    texts = [
+        ask(case, "describe", np.random.default_rng(0), view_ids=[view]) for case in (ill, hiding("microaneurysm"))
+    ]
     assert all(isinstance(text, Item) for text in texts)
     assert ["microaneurysm" in text.reasoning.lower() for text in texts if isinstance(text, Item)] == [True, False]
 

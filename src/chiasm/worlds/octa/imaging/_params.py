@@ -84,7 +84,8 @@ class ImagingParams(BaseModel):
         float, number(0, 0.8, "1", "even decorrelation of unresolved blood where perfused, in a full-thickness slab")
     ]
     deeper_share: Annotated[
-        float, number(0, 1, "1", "share of that even glow that remains where no vessel is near, from blood of deeper layers")
+        float,
+        number(0, 1, "1", "share of that even glow that remains where no vessel is near, from blood of deeper layers"),
     ]
     pit_floor: Annotated[
         float, number(0, 1, "1", "unresolved signal at the foveola as a share of the full slab's, were it perfused")
