@@ -66,7 +66,7 @@ def test_the_params_of_a_row_make_the_case_again(case):
 def test_an_eye_without_the_family_has_no_twin(monkeypatch):
     monkeypatch.setattr(OctaWorld, "render", lambda self, params: params)
     plan = PLAN.change(visits=1, images=1)
-    (params,) = OctaMaker(plan).cases(draw_patient(plan, 11), stream(PLAN, 11, WORLD))
+    (params,) = OctaMaker(plan).cases(draw_patient(plan, 22), stream(PLAN, 22, WORLD))
     true = [eye for eye in params.eyes if eye.without is None]
     assert {eye.laterality: eye.pathology.has("microaneurysm") for eye in true} == {"OD": False, "OS": True}
     assert [eye.laterality for eye in params.eyes if eye.without] == ["OS"]
