@@ -174,6 +174,12 @@ def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
         asked = ask(hiding(*FIELDS), program, np.random.default_rng(0), view_ids=[view])
         assert isinstance(asked, Skip), program
         assert "does not show" in asked.reason
+    others = hiding(*(kind for kind in FIELDS if kind != "microaneurysm"))
+    without = [
+        ask(case, "stage-without-microaneurysms", np.random.default_rng(0), view_ids=[view], form="free")
+        for case in (hiding("microaneurysm"), others)
+    ]
+    assert [isinstance(asked, Item) for asked in without] == [True, False]
     texts = [
         ask(case, "describe", np.random.default_rng(0), view_ids=[view]) for case in (ill, hiding("microaneurysm"))
     ]

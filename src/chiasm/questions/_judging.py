@@ -73,6 +73,7 @@ def stage_without(look: Look, name: str) -> str:
     margin = staging.nonperfusion_margin
     if margin is not None and margin < STAGE_MARGIN:
         raise Ambiguous("non-perfusion on the border of a stage")
+    look.sure_of_health(staging, (kind for kind in FIELDS if kind != name), look.scene)
     look.record("apply_stage_rule", {"without": name}, staging.stage.value, look.scene.sights(name), margin)
     return staging.stage.value
 

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from chiasm.case import Scalar, term
+from chiasm.measure import Staging
 from chiasm.questions._chart import FIELDS, Chart, Scene, Sight
 from chiasm.questions._item import Ambiguous, Evidence, Missing, Statement, Step, Value
 from chiasm.questions._scales import Scale, scale
@@ -239,8 +240,7 @@ class Look:
         """The surrogate stage of what the view shows; ambiguous near a border, and where an ill eye shows nothing."""
         place = scene or self.scene
         staging = place.staging
-        if staging.stage.level == 0 and any(place.hidden(name) for name in FIELDS):
-            raise Ambiguous("disease that the view does not show", place.view.view_id)
+        self.sure_of_health(staging, FIELDS, place)
         margin = staging.nonperfusion_margin
         if margin is not None and margin < STAGE_MARGIN:
             raise Ambiguous("non-perfusion on the border of a stage", f"{place.nonperfusion_percent:.2f} %")
@@ -250,6 +250,11 @@ class Look:
         args: dict[str, Value] = {c.finding: round(c.value, 4) for c in staging.clauses}
         self.record("apply_stage_rule", args, staging.stage.value, evidence, margin, scene=place)
         return staging.stage.value
+
+    def sure_of_health(self, staging: Staging, kinds: Iterable[str], place: Scene) -> None:
+        """Ambiguous where the stage is healthy only because the view shows none of the kinds of lesion that the eye has."""
+        if staging.stage.level == 0 and any(place.hidden(name) for name in kinds):
+            raise Ambiguous("disease that the view does not show", place.view.view_id)
 
     def say(self, key: str, **slots: Scalar | tuple[str, ...]) -> None:
         """Attach a statement to the last step, which proves it."""
