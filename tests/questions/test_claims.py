@@ -163,11 +163,10 @@ def changed(statement: Statement, **slots: object) -> Statement:
 
 
 def mutate_count(s: Statement, rng: np.random.Generator) -> Statement | None:
-    return (
-        changed(s, n=int(s.slots["n"]) + 1 + int(rng.integers(3)))
-        if "n" in s.slots and s.key.startswith(("found", "dropout"))
-        else None
-    )
+    if "n" not in s.slots or not s.key.startswith(("found", "dropout")):
+        return None
+    told = int(s.slots["n"])
+    return changed(s, n=2 * told if s.key == "found.about" else told + 1 + int(rng.integers(3)))
 
 
 def mutate_presence(s: Statement, _rng: np.random.Generator) -> Statement | None:

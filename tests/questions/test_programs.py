@@ -187,6 +187,21 @@ def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
     assert ["microaneurysm" in text.reasoning.lower() for text in texts if isinstance(text, Item)] == [True, False]
 
 
+def test_large_counts_are_told_to_the_nearest_five(items: list[Item]) -> None:
+    told: Counter[str] = Counter()
+    for item in items:
+        steps = item.trace.steps if item.program in ("describe", "report", "explain-stage") else ()
+        for step in steps:
+            for said in step.statements:
+                if step.op != "classify" or not said.key.startswith(("found.amount", "found.about")):
+                    continue
+                true, n = float(str(step.args["value"])), int(str(said.slots["n"]))
+                told[said.key] += 1
+                assert n == true if said.key == "found.amount" else true > 10 and n % 5 == 0 and abs(n - true) <= 2.5
+                assert true <= 10 or f"about {n}" in item.reasoning.lower() or item.language != "en"
+    assert min(told["found.amount"], told["found.about"]) >= 5
+
+
 def test_a_hidden_quadrant_cannot_be_judged(items: list[Item]) -> None:
     judged = [i for i in items if i.program in ("dropout-judgeable", "destroyed-control", "haemorrhage-control")]
     unjudged = [i for i in judged if isinstance(i.key.answer, Unjudged)]

@@ -10,6 +10,8 @@ from chiasm.questions._program import Asked, one_of, program, report
 from chiasm.questions._sectors import SECTORS
 
 STAGES = tuple(stage.value for stage in Stage)
+COUNTED = 10
+"""More microaneurysms than these are told to the nearest five, as about so many: nobody counts them one by one."""
 
 
 @program("explain-stage", "medical reasoning", "category", choice=True)
@@ -91,7 +93,11 @@ def say_microaneurysms(look: Look) -> None:
     if n == 1:
         look.say("found", n=n, term="microaneurysm")
     else:
-        look.say("found.amount", n=n, term="microaneurysm", amount=look.classify(n, "amount", sure=False))
+        amount = look.classify(n, "amount", sure=False)
+        if n <= COUNTED:
+            look.say("found.amount", n=n, term="microaneurysm", amount=amount)
+        else:
+            look.say("found.about", n=5 * round(n / 5), term="microaneurysm", amount=amount)
     nearest = min(bulges, key=lambda s: s.distance_mm)
     if nearest.sector.margin >= SURE and (n == 1 or _clear(bulges)):
         look.nearest(bulges)
