@@ -26,6 +26,7 @@ from chiasm.questions import (
     programs,
 )
 from chiasm.questions._chart import FIELDS
+from chiasm.questions._facts import facts_of
 from chiasm.questions._judging import near
 from chiasm.questions._look import Look
 
@@ -174,6 +175,10 @@ def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
         asked = ask(hiding(*FIELDS), program, np.random.default_rng(0), view_ids=[view])
         assert isinstance(asked, Skip), program
         assert "does not show" in asked.reason
+    told = {fact.subject for fact in facts_of(Chart(hiding(*FIELDS)).scene(view))}
+    has = {f.term for f in ill.findings if f.visit == ill.views[0].visit and f.laterality == ill.views[0].laterality}
+    assert told.isdisjoint({*FIELDS} & has | {"diabetic retinopathy"})
+    assert {*FIELDS} - has <= told
     others = hiding(*(kind for kind in FIELDS if kind != "microaneurysm"))
     without = [
         ask(case, "stage-without-microaneurysms", np.random.default_rng(0), view_ids=[view], form="free")

@@ -7,7 +7,7 @@ the view; anatomy and artefacts count always.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from typing import Final
 
@@ -183,6 +183,10 @@ class Scene:
     def hidden(self, name: str) -> tuple[Sight, ...]:
         """Findings of a term in this eye and visit that the view does not show."""
         return tuple(self._by_term.get(name, ((), ()))[1])
+
+    def hides(self, kinds: Iterable[str]) -> bool:
+        """Whether the eye has any of these kinds of finding that the view does not show."""
+        return any(self.hidden(name) for name in kinds)
 
     def artefacts(self) -> Iterator[Sight]:
         """Every artefact in the view."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from chiasm.questions._answers import FactClaim
-from chiasm.questions._chart import LESIONS, Scene, Sight
+from chiasm.questions._chart import FIELDS, LESIONS, Scene, Sight
 from chiasm.questions._item import Missing
 from chiasm.questions._scales import scale
 
@@ -16,7 +16,7 @@ def facts_of(scene: Scene) -> tuple[FactClaim, ...]:
     Attributes by subject: every lesion has `present`, but for one that the eye has and the view does not show; where present
     also `count`, and for those with a place `sector` (one per sector that holds any), `largest sector`, `nearest sector`; sizes
     are `area` [mm2], `largest area` [mm2], `share` [%], `distance` [mm], `diameter` [um]. The FAZ has `area`, `size`, `ratio` and
-    `shape`; diabetic retinopathy its `stage`; the image its `quality`.
+    `shape`; diabetic retinopathy its `stage`, unless an ill eye's view shows nothing; the image its `quality`.
     """
     facts: list[FactClaim] = []
     for name in LESIONS:
@@ -24,8 +24,9 @@ def facts_of(scene: Scene) -> tuple[FactClaim, ...]:
     for zone in scene.sights("foveal avascular zone")[:1]:
         facts += _faz(zone)
     stage = scene.staging.stage.value
-    facts.append(FactClaim(subject="diabetic retinopathy", attribute="stage", value=stage, core=True))
-    facts.append(FactClaim(subject="diabetic retinopathy", attribute="present", value=stage != "healthy"))
+    if stage != "healthy" or not scene.hides(FIELDS):
+        facts.append(FactClaim(subject="diabetic retinopathy", attribute="stage", value=stage, core=True))
+        facts.append(FactClaim(subject="diabetic retinopathy", attribute="present", value=stage != "healthy"))
     quality = scene.case.fact_value("quality", view_id=scene.view.view_id)
     if isinstance(quality, str):
         facts.append(FactClaim(subject="image", attribute="quality", value=quality))

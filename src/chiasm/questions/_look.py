@@ -253,7 +253,7 @@ class Look:
 
     def sure_of_health(self, staging: Staging, kinds: Iterable[str], place: Scene) -> None:
         """Ambiguous where the stage is healthy only because the view shows none of the kinds of lesion that the eye has."""
-        if staging.stage.level == 0 and any(place.hidden(name) for name in kinds):
+        if staging.stage.level == 0 and place.hides(kinds):
             raise Ambiguous("disease that the view does not show", place.view.view_id)
 
     def say(self, key: str, **slots: Scalar | tuple[str, ...]) -> None:
