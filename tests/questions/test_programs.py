@@ -162,7 +162,10 @@ def test_nothing_invisible_is_asked_or_told(cases: list[Case]) -> None:
 
 def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
     """An ill eye whose view shows nothing is not called healthy; one hidden kind of lesion is neither told nor denied."""
-    ill = next(c for c in cases if Look(Chart(c), [c.views[0].view_id], np.random.default_rng(0)).find("microaneurysm"))
+    looks = {c.case_id: Look(Chart(c), [c.views[0].view_id], np.random.default_rng(0)) for c in cases}
+    ill = next(
+        c for c in cases if all(looks[c.case_id].find(name) for name in ("microaneurysm", "vascular tortuosity"))
+    )
     view = ill.views[0].view_id
 
     def hiding(*terms: str) -> Case:
@@ -190,6 +193,13 @@ def test_of_unseen_disease_nothing_is_denied(cases: list[Case]) -> None:
     ]
     assert all(isinstance(text, Item) for text in texts)
     assert ["microaneurysm" in text.reasoning.lower() for text in texts if isinstance(text, Item)] == [True, False]
+    assert "vascular tortuosity" in has
+    course = [
+        [s for s in text.trace.statements if s.key.startswith("course")]
+        for case in (ill, hiding("vascular tortuosity"))
+        if isinstance(text := ask(case, "describe", np.random.default_rng(0), view_ids=[view]), Item)
+    ]
+    assert [len(said) for said in course] == [1, 0]
 
 
 def test_large_counts_are_told_to_the_nearest_five(items: list[Item]) -> None:

@@ -184,9 +184,9 @@ class Scene:
         """Findings of a term in this eye and visit that the view does not show."""
         return tuple(self._by_term.get(name, ((), ()))[1])
 
-    def hides(self, kinds: Iterable[str]) -> bool:
-        """Whether the eye has any of these kinds of finding that the view does not show."""
-        return any(self.hidden(name) for name in kinds)
+    def misses_disease(self, staging: Staging, kinds: Iterable[str] = FIELDS) -> bool:
+        """Whether a stage is healthy only because the view shows none of the lesions of these kinds that the eye has."""
+        return staging.stage.level == 0 and any(self.hidden(name) for name in kinds)
 
     def artefacts(self) -> Iterator[Sight]:
         """Every artefact in the view."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 
 from chiasm.questions._answers import FactClaim
-from chiasm.questions._chart import FIELDS, LESIONS, Scene, Sight
+from chiasm.questions._chart import LESIONS, Scene, Sight
 from chiasm.questions._item import Missing
 from chiasm.questions._scales import scale
 
@@ -23,8 +23,8 @@ def facts_of(scene: Scene) -> tuple[FactClaim, ...]:
         facts += _lesion(scene, name)
     for zone in scene.sights("foveal avascular zone")[:1]:
         facts += _faz(zone)
-    stage = scene.staging.stage.value
-    if stage != "healthy" or not scene.hides(FIELDS):
+    if not scene.misses_disease(scene.staging):
+        stage = scene.staging.stage.value
         facts.append(FactClaim(subject="diabetic retinopathy", attribute="stage", value=stage, core=True))
         facts.append(FactClaim(subject="diabetic retinopathy", attribute="present", value=stage != "healthy"))
     quality = scene.case.fact_value("quality", view_id=scene.view.view_id)

@@ -12,7 +12,7 @@ from chiasm.measure import StageEvidence, stage
 from chiasm.questions._chart import FIELDS, LESIONS, Scene, Sight
 from chiasm.questions._item import Ambiguous, Missing
 from chiasm.questions._knowledge import Entry, entry
-from chiasm.questions._look import STAGE_MARGIN, Look
+from chiasm.questions._look import STAGE_MARGIN, UNSEEN, Look
 from chiasm.questions._sectors import QUADRANTS, quadrant_counts
 
 DISTURBING: Final = ("moderate", "severe")
@@ -73,7 +73,8 @@ def stage_without(look: Look, name: str) -> str:
     margin = staging.nonperfusion_margin
     if margin is not None and margin < STAGE_MARGIN:
         raise Ambiguous("non-perfusion on the border of a stage")
-    look.sure_of_health(staging, (kind for kind in FIELDS if kind != name), look.scene)
+    if look.scene.misses_disease(staging, (kind for kind in FIELDS if kind != name)):
+        raise Ambiguous(UNSEEN, look.scene.view.view_id)
     look.record("apply_stage_rule", {"without": name}, staging.stage.value, look.scene.sights(name), margin)
     return staging.stage.value
 

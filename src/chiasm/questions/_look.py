@@ -14,8 +14,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from chiasm.case import Scalar, term
-from chiasm.measure import Staging
-from chiasm.questions._chart import FIELDS, Chart, Scene, Sight
+from chiasm.questions._chart import Chart, Scene, Sight
 from chiasm.questions._item import Ambiguous, Evidence, Missing, Statement, Step, Value
 from chiasm.questions._scales import Scale, scale
 from chiasm.questions._sectors import QUADRANTS, Placed, PlaceNames, quadrant_counts
@@ -29,6 +28,8 @@ NEAR_LIMIT: Final = 0.05
 """A value within this share of a limit is not asked about."""
 STAGE_MARGIN: Final = 0.003
 """Non-perfusion must be this share of the field [0, 1] away from changing the stage alone."""
+UNSEEN: Final = "disease that the view does not show"
+"""Why the stage of an ill eye whose view shows nothing is not asked."""
 TOLERANCE: Final = {"mm2": 0.02, "mm": 0.05, "um": 5.0, "%": 0.5, "1": 0.02, "1/mm": 0.5, "years": 1.0}
 """Least absolute tolerance by unit, where the case states none; else a tenth of the value."""
 
@@ -240,7 +241,8 @@ class Look:
         """The surrogate stage of what the view shows; ambiguous near a border, and where an ill eye shows nothing."""
         place = scene or self.scene
         staging = place.staging
-        self.sure_of_health(staging, FIELDS, place)
+        if place.misses_disease(staging):
+            raise Ambiguous(UNSEEN, place.view.view_id)
         margin = staging.nonperfusion_margin
         if margin is not None and margin < STAGE_MARGIN:
             raise Ambiguous("non-perfusion on the border of a stage", f"{place.nonperfusion_percent:.2f} %")
@@ -250,11 +252,6 @@ class Look:
         args: dict[str, Value] = {c.finding: round(c.value, 4) for c in staging.clauses}
         self.record("apply_stage_rule", args, staging.stage.value, evidence, margin, scene=place)
         return staging.stage.value
-
-    def sure_of_health(self, staging: Staging, kinds: Iterable[str], place: Scene) -> None:
-        """Ambiguous where the stage is healthy only because the view shows none of the kinds of lesion that the eye has."""
-        if staging.stage.level == 0 and place.hides(kinds):
-            raise Ambiguous("disease that the view does not show", place.view.view_id)
 
     def say(self, key: str, **slots: Scalar | tuple[str, ...]) -> None:
         """Attach a statement to the last step, which proves it."""

@@ -124,7 +124,8 @@ def say_course(look: Look) -> None:
     twisted = look.find("vascular tortuosity")
     grade = twisted[0].finding.attributes.get("grade") if twisted else None
     if not twisted:
-        look.say("course.smooth")
+        if not look.scene.hidden("vascular tortuosity"):
+            look.say("course.smooth")
     elif isinstance(grade, str):
         look.say("course.graded", grade=grade)
     else:
