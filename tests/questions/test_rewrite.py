@@ -76,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
     def rewrite(self, text: str, kind: str) -> str:
         grammar = language("en")
         said = grammar.reasoning(grammar.read_back(text), "teaching", np.random.default_rng(len(text)))
+        if kind == "echo":
+            return text
         if kind == "add":
             return said + " There are forty microaneurysms."
         if kind == "omit":
@@ -165,6 +167,15 @@ def test_a_failing_server_leaves_the_text_and_says_so(
     assert done.items == tuple(explanations_asked[:5])
     assert {t.reason for t in done.paraphrases.thrown} == {"server"}
     assert done.paraphrases.texts == {}
+
+
+def test_a_text_given_back_as_it_was_is_not_called_rewritten(
+    server: StandIn, explanations_asked: list[Item], tmp_path: Path
+) -> None:
+    server.behaviour = {item.reasoning: "echo" for item in explanations_asked}
+    done = rewrite_items(explanations_asked[:5], RewriteOptions(url=server.url, model="m"), tmp_path / "cache.jsonl")
+    assert done.items == tuple(explanations_asked[:5])
+    assert {t.reason for t in done.paraphrases.thrown} == {"unchanged"}
 
 
 def test_a_paraphrase_that_says_something_else_is_no_proof(explanations_asked: list[Item]) -> None:

@@ -157,6 +157,8 @@ def _fault(text: str, new: str) -> tuple[str, str]:
     """Why a paraphrase is thrown away, and in what it differs; two empty texts where it is kept."""
     if not new:
         return "empty", ""
+    if new == text:
+        return "unchanged", ""
     if tag := re.search(r"</?[a-z_]+ ?/?>", new, re.IGNORECASE):  # it would end the reasoning, or answer in its midst
         return "holds a tag", tag.group()
     if (theirs := claims(new)).unread:
