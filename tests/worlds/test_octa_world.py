@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from chiasm.case import Case, Laterality, eye_key
+from chiasm.case import Case, Laterality, Visibility, eye_key
 from chiasm.errors import InvalidInput, UnknownName
 from chiasm.measure import Stage, StageEvidence, stage
 from chiasm.worlds.octa import FAMILIES, OctaParams, OctaRequest, OctaWorld, Shot, twin
 from chiasm.worlds.octa._truth import faz_mask
+from chiasm.worlds.octa.imaging import Artefact
 
 
 def draw(seed: int, **request: object) -> OctaParams:
@@ -154,6 +155,36 @@ def test_artefacts_leave_masks_and_lower_quality() -> None:
                 assert finding.attributes["severity"] in ("mild", "moderate", "severe")
     assert "good" in seen
     assert len(seen) > 1
+
+
+def test_a_veil_hides_a_lesion_only_as_far_as_its_contrast_goes(sick: tuple[OctaParams, Case]) -> None:
+    """Low signal over the whole field: what it still shows is visible, what it hides says so; under motion nothing is judged."""
+    params, clear = sick
+    (eye,) = params.eyes
+    (scan,) = eye.scans
+
+    def under(artefact: Artefact) -> Case:
+        imaging = scan.imaging.model_copy(update={"artefacts": (artefact,)})
+        veiled = eye.model_copy(update={"scans": (scan.model_copy(update={"imaging": imaging}),)})
+        return OctaWorld().render(params.model_copy(update={"eyes": (veiled,)}))
+
+    def dropout(case: Case) -> list[Visibility]:
+        return [
+            f.visibility[scan.view_id] for f in case.find("capillary dropout") if f.region(scan.view_id) is not None
+        ]
+
+    mild, dense = (
+        dropout(under(Artefact(kind="low signal", form="field", severity="severe", amount=a))) for a in (0.2, 0.97)
+    )
+    assert any(seen.visible for seen in dropout(clear))
+    assert any(seen.visible for seen in mild)
+    assert not any(seen.visible for seen in dense)
+    for seen in (*mild, *dense):
+        assert seen.hidden_by == (() if seen.visible else ("low signal",))
+        assert seen.visible == (not seen.reason)
+    shift = Artefact(kind="motion artefact", form="displacement", severity="severe", extent=2.0, amount=0.1)
+    moved = dropout(under(shift))
+    assert any(seen.hidden_by == ("motion artefact",) and seen.detectability is None for seen in moved)
 
 
 def test_faz_mask_is_the_polygon_by_pixel_centres() -> None:

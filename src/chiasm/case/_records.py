@@ -128,7 +128,9 @@ class Visibility(Record):
     detectability: FiniteFloat | None = None
     """d' of an observer who looks for it, by the rule of its kind; None: not measured."""
     reason: str = ""
-    """Why not visible: "outside the field", "below the contrast threshold", "behind a shadow"."""
+    """Why not visible: "outside the field", "below the contrast threshold", "under an artefact: shadow"."""
+    hidden_by: tuple[Name, ...] = ()
+    """Kinds of artefact that hide it; none where it is visible, or hidden by something else."""
 
 
 class Finding(Record):

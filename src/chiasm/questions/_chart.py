@@ -35,6 +35,8 @@ FIELDS: Final = {
     "neovascularization": "n_nv",
 }
 """The findings that the stage rule uses, and their names in it."""
+OBSCURED_SHARE: Final = 0.1
+"""Share of all dropout in the field that artefacts may hide while its extent is still told; as the tolerance of an area."""
 
 
 class Sight:
@@ -187,6 +189,19 @@ class Scene:
     def misses_disease(self, staging: Staging, kinds: Iterable[str] = FIELDS) -> bool:
         """Whether a stage is healthy only because the view shows none of the lesions of these kinds that the eye has."""
         return staging.stage.level == 0 and any(self.hidden(name) for name in kinds)
+
+    @cached_property
+    def obscured(self) -> bool:
+        """Whether an artefact hides so much dropout that neither its extent nor the stage can be told: over a tenth of its area."""
+        shown, hidden = (sum(s.area_mm2 for s in f("capillary dropout")) for f in (self.sights, self._behind_artefacts))
+        return hidden > OBSCURED_SHARE * (shown + hidden)
+
+    def _behind_artefacts(self, name: str) -> Iterator[Sight]:
+        """What artefacts hide of a term."""
+        for sight in self.hidden(name):
+            known = sight.finding.visibility.get(self.view.view_id)
+            if known is not None and known.hidden_by:
+                yield sight
 
     def artefacts(self) -> Iterator[Sight]:
         """Every artefact in the view."""

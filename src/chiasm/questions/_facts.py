@@ -15,15 +15,16 @@ def facts_of(scene: Scene) -> tuple[FactClaim, ...]:
 
     Attributes by subject: every lesion has `present`, but for one that the eye has and the view does not show; where present
     also `count`, and for those with a place `sector` (one per sector that holds any), `largest sector`, `nearest sector`; sizes
-    are `area` [mm2], `largest area` [mm2], `share` [%], `distance` [mm], `diameter` [um]. The FAZ has `area`, `size`, `ratio` and
-    `shape`; diabetic retinopathy its `stage`, unless an ill eye's view shows nothing; the image its `quality`.
+    are `area` [mm2], `largest area` [mm2], `share` [%], `distance` [mm], `diameter` [um]. Dropout of which an artefact hides
+    more is only present. The FAZ has `area`, `size`, `ratio` and `shape`; diabetic retinopathy its `stage`, unless an ill eye's
+    view shows nothing or an artefact hides dropout; the image its `quality`.
     """
     facts: list[FactClaim] = []
     for name in LESIONS:
         facts += _lesion(scene, name)
     for zone in scene.sights("foveal avascular zone")[:1]:
         facts += _faz(zone)
-    if not scene.misses_disease(scene.staging):
+    if not scene.misses_disease(scene.staging) and not scene.obscured:
         stage = scene.staging.stage.value
         facts.append(FactClaim(subject="diabetic retinopathy", attribute="stage", value=stage, core=True))
         facts.append(FactClaim(subject="diabetic retinopathy", attribute="present", value=stage != "healthy"))
@@ -41,7 +42,7 @@ def _lesion(scene: Scene, name: str) -> list[FactClaim]:
         return []
     fact = functools.partial(FactClaim, subject=name)
     facts = [fact(attribute="present", value=bool(seen), core=True)]
-    if not seen:
+    if not seen or (name == "capillary dropout" and scene.obscured):
         return facts
     if name == "vascular tortuosity":
         grade = seen[0].finding.attributes.get("grade")

@@ -51,8 +51,10 @@ class Look:
         self.steps: list[Step] = []
 
     def find(self, name: str, *, scene: Scene | None = None) -> tuple[Sight, ...]:
-        """What the view shows of a term."""
+        """What the view shows of a term; ambiguous for dropout where an artefact hides more of it."""
         place = scene or self.scene
+        if name == "capillary dropout":
+            self._unobscured(place)
         seen = place.sights(name)
         self.record("find", {"term": name, "view": place.view.view_id}, len(seen), seen, scene=place)
         return seen
@@ -141,8 +143,9 @@ class Look:
         return self.measured("measure", args, found.value, found.unit, [sight], found.tolerance)
 
     def nonperfusion(self, *, scene: Scene | None = None) -> Measured:
-        """Visible non-perfusion in percent of the field."""
+        """Visible non-perfusion in percent of the field; ambiguous where an artefact hides more."""
         place = scene or self.scene
+        self._unobscured(place)
         seen = place.sights("capillary dropout")
         args: dict[str, Value] = {"quantity": "non-perfused share of the field", "view": place.view.view_id}
         return self.measured("measure", args, place.nonperfusion_percent, "%", seen, scene=place)
@@ -238,11 +241,12 @@ class Look:
         return label
 
     def apply_stage_rule(self, *, scene: Scene | None = None) -> str:
-        """The surrogate stage of what the view shows; ambiguous near a border, and where an ill eye shows nothing."""
+        """The surrogate stage of what the view shows; ambiguous near a border, and where disease is not seen."""
         place = scene or self.scene
         staging = place.staging
         if place.misses_disease(staging):
             raise Ambiguous(UNSEEN, place.view.view_id)
+        self._unobscured(place)
         margin = staging.nonperfusion_margin
         if margin is not None and margin < STAGE_MARGIN:
             raise Ambiguous("non-perfusion on the border of a stage", f"{place.nonperfusion_percent:.2f} %")
@@ -304,6 +308,10 @@ class Look:
         self.record(op, args, {"value": round(value, 5), "unit": unit}, sights, scene=scene)
         wide = max(0.1 * abs(value), TOLERANCE.get(unit, 0.0)) if tolerance is None else tolerance
         return Measured(value, unit, wide)
+
+    def _unobscured(self, place: Scene) -> None:
+        if place.obscured:
+            raise Ambiguous("an artefact hides dropout", place.view.view_id)
 
     def _unhidden(self, place: Scene) -> None:
         for artefact in place.artefacts():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chiasm.case import Scalar
 from chiasm.measure import Stage
 from chiasm.questions._chart import LESIONS, Scene, Sight
@@ -90,14 +92,10 @@ def say_microaneurysms(look: Look) -> None:
         deny(look, "microaneurysm")
         return
     n = look.count(bulges)
-    if n == 1:
-        look.say("found", n=n, term="microaneurysm")
+    if 1 < n <= COUNTED:
+        look.say("found.amount", n=n, term="microaneurysm", amount=look.classify(n, "amount", sure=False))
     else:
-        amount = look.classify(n, "amount", sure=False)
-        if n <= COUNTED:
-            look.say("found.amount", n=n, term="microaneurysm", amount=amount)
-        else:
-            look.say("found.about", n=5 * round(n / 5), term="microaneurysm", amount=amount)
+        say_found(look, "microaneurysm", bulges)
     nearest = min(bulges, key=lambda s: s.distance_mm)
     if nearest.sector.margin >= SURE and (n == 1 or _clear(bulges)):
         look.nearest(bulges)
@@ -144,10 +142,19 @@ def say_basis(look: Look) -> None:
     for name in ("neovascularization", "intraretinal microvascular abnormality", "microaneurysm"):
         found = look.find(name)
         if found:
-            look.say("found", n=len(found), term=name)
+            say_found(look, name, found)
         else:
             deny(look, name)
     look.say("measured.share", measure="nonperfusion", share=look.nonperfusion().value)
+
+
+def say_found(look: Look, name: str, found: Sequence[Sight]) -> None:
+    """How many there are; of more than `COUNTED` microaneurysms, about how many."""
+    n = len(found)
+    if name != "microaneurysm" or n <= COUNTED:
+        look.say("found", n=n, term=name)
+    else:
+        look.say("found.about", n=5 * round(n / 5), term=name, amount=look.classify(n, "amount", sure=False))
 
 
 def deny(look: Look, name: str) -> None:

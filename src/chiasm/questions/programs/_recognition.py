@@ -15,6 +15,7 @@ from chiasm.questions._judging import disturbing, kinds
 from chiasm.questions._look import Look
 from chiasm.questions._program import Asked, one_of, program, some_of, yes_no
 from chiasm.questions._sectors import QUADRANTS
+from chiasm.questions.programs._explain import say_found
 
 ARTEFACTS: Final = tuple(t.name for t in terms("artefact"))
 MARKED: Final = ("none", *LESIONS[:4])
@@ -29,7 +30,7 @@ def presence(name: str, term: str) -> Callable[[Look], Asked]:
     def run(look: Look) -> Asked:
         yes = look.present(term)
         if yes:
-            look.say("found", n=len(look.scene.sights(term)), term=term)
+            say_found(look, term, look.scene.sights(term))
         else:
             look.say("absent", term=term)
         return Asked("present", yes_no(yes), {"term": term})

@@ -13,7 +13,7 @@ from chiasm.worlds.octa.anatomy import AnatomyParams
 from chiasm.worlds.octa.imaging import ImagingParams, Slab, load_profile, profile_names
 from chiasm.worlds.octa.pathology import PathologyParams
 
-WORLD_VERSION: Final = "16"
+WORLD_VERSION: Final = "17"
 """Changes whenever the same parameters give other bytes."""
 
 WIDE_FIELD_MM = 4.5
@@ -100,7 +100,7 @@ class EyeVisit(Record):
 class OctaParams(Record):
     """One patient: everything that `render` needs."""
 
-    world_version: Literal["16"] = WORLD_VERSION
+    world_version: Literal["17"] = WORLD_VERSION
     case_id: str
     patient_id: str
     age_years: FiniteFloat

@@ -23,8 +23,10 @@ from chiasm.worlds.octa.pathology import DiseasedEye, Lesion
 FAZ_GRID_UM = 5.0
 """Grid on which the shape of the FAZ is measured [um]."""
 HIDDEN_SHARE = 0.5
-"""A lesion of which at least this share lies under an artefact that hides vessels cannot be judged there."""
-HIDING = ("shadow", "low signal", "motion artefact", "defocus", "segmentation error")
+"""A lesion of which at least this share lies under an artefact that hides vessels may be hidden by it."""
+MOVING: Final = "motion artefact"
+"""What lies under one is not where it seems to be, so it is not judged; under others it is as visible as its contrast says."""
+HIDING: Final = ("shadow", "low signal", MOVING, "defocus", "segmentation error")
 
 _SEEN_AS: Final[dict[str, FindingKind]] = {"capillary dropout": "area", "microaneurysm": "spot"}
 """What a lesion is looked for as; all others are vessels."""
@@ -48,6 +50,14 @@ class Exposed:
     def hidden(self) -> NDArray[np.bool_]:
         """(H, W) where an artefact hides vessels."""
         return self.imaged.touched(*HIDING)
+
+    def covering(self, extent: Extent) -> tuple[str, ...]:
+        """Kinds of artefact over a lesion, if they lie over at least `HIDDEN_SHARE` of it together."""
+        at, mask = extent.window, extent.inside
+        if (self.hidden[at] & mask).sum() < HIDDEN_SHARE * mask.sum():
+            return ()
+        over = {t.artefact.kind for t in self.imaged.artefacts if (t.mask[at] & mask).any()}
+        return tuple(sorted(over & set(HIDING)))
 
 
 def case_facts(params: OctaParams) -> list[Fact]:
@@ -182,17 +192,16 @@ def _inside(line: NDArray[np.floating[Any]], size_px: int) -> tuple[tuple[float,
 
 
 def _visibility(exposed: Exposed, extent: Extent | None, lesion: Lesion) -> Visibility:
-    """Outside the field, in a layer that the slab leaves out, under an artefact, too faint, or visible."""
+    """Outside the field, in a layer that the slab leaves out, hidden by an artefact, too faint, or visible."""
     if extent is None:
         return Visibility(visible=False, reason="outside the field")
     if lesion.layers.isdisjoint(SLAB_LAYERS[exposed.scan.imaging.slab]):
         return Visibility(visible=False, reason="in a layer that this slab leaves out")
     at, mask = extent.window, extent.inside
-    hidden = exposed.hidden[at] & mask
-    if hidden.sum() >= HIDDEN_SHARE * mask.sum():
-        truths = exposed.imaged.artefacts
-        kinds = sorted({t.artefact.kind for t in truths if t.artefact.kind in HIDING and (t.mask[at] & mask).any()})
-        return Visibility(visible=False, reason=f"under an artefact: {', '.join(kinds)}")
+    kinds = exposed.covering(extent)
+    reason = f"under an artefact: {', '.join(kinds)}" if kinds else "below the contrast threshold"
+    if MOVING in kinds:
+        return Visibility(visible=False, reason=reason, hidden_by=kinds)
     assert exposed.backdrop is not None  # an eye with a lesion has a healthy twin
     alone = mask & (exposed.plane.depth[at] == 1)
     judged = alone if alone.sum() >= mask.sum() / 4 else mask
@@ -201,7 +210,8 @@ def _visibility(exposed: Exposed, extent: Extent | None, lesion: Lesion) -> Visi
         visible=seen.visible,
         contrast_to_noise=round(seen.to_noise, 3),
         detectability=round(seen.detectability, 3),
-        reason="" if seen.visible else "below the contrast threshold",
+        reason="" if seen.visible else reason,
+        hidden_by=() if seen.visible else kinds,
     )
 
 
