@@ -24,7 +24,7 @@ ARCADE_GAP_UM = (400.0, 2000.0)
 RIM_UM = 150.0
 """Arcades that would leave the domain temporally run along its rim instead, that far from it [um]: where one left, a single trunk
 of its kind served half the macula, wide and with branches like a comb."""
-PLANTED_SHARE = (0.5, 0.9)
+PLANTED_SHARE = (0.4, 0.8)
 """Share of the way to the fovea's surroundings that a trunk is planted along; from there it grows [1]."""
 PAPILLOMACULAR = (4, 6)
 """Fewest and most roots between disc and macula."""
@@ -32,6 +32,18 @@ PAPILLOMACULAR_END_UM = (700.0, 1500.0)
 """Where they are planted to, nasal of the fovea [um]; trunks from the arcades branched backwards where they ended earlier."""
 PLANTED_GAP_UM = 160.0
 """The course of a trunk ends where another is as near as that [um]."""
+FORK_UM = (200.0, 550.0)
+"""Least and largest distance between the forks of a trunk [um]."""
+FORK_DEG = (40.0, 65.0)
+"""Least and largest angle at which a daughter leaves a trunk [deg]."""
+DAUGHTER_SHARE = (0.6, 1.1)
+"""Length of a daughter, as a share of what is left of its trunk [1] ..."""
+DAUGHTER_UM = 500.0
+"""... which counts as at least so much [um]."""
+BEND = 0.9
+"""How much of that angle the whole of a daughter turns away [1]: what goes farther apart leaves room for the other kind between."""
+NEAREST_UM = 1100.0
+"""No daughter is planted nearer to the fovea than that [um]: farther in, vessels of one kind would lie beside each other."""
 
 
 @dataclass
@@ -167,7 +179,8 @@ def _trunk(
         points = np.concatenate([points[:-1], _course(points[-1], heading, target, share)])
     points = _clear(points[1:], seeds, shortest)
     if len(points) and np.abs(points).max() < half_um:
-        seeds.add_line(points, kind, arcade.nodes[kind][k], arcade=False)
+        nodes = seeds.add_line(points, kind, arcade.nodes[kind][k], arcade=False)
+        _fork(seeds, points, nodes, kind, half_um, rng)
 
 
 def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np.random.Generator) -> None:
@@ -183,8 +196,36 @@ def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np
         row = share * height * np.sqrt((DISC_COL_UM - col) / DISC_COL_UM)
         line = _clear(resample(np.stack([row, col], axis=1), STEP_UM), seeds, 4)
         if len(line) > 1:
-            seeds.add_line(line, kind, -1, arcade=False)
+            nodes = seeds.add_line(line, kind, -1, arcade=False)
+            _fork(seeds, line, nodes, kind, half_um, rng)
             kind = 1 - kind
+
+
+def _fork(
+    seeds: Seeds, trunk: NDArray[np.float64], nodes: list[int], kind: int, half_um: float, rng: np.random.Generator
+) -> None:
+    """Plant daughters that leave a trunk to both sides in turn and bend back to its course."""
+    side = float(rng.choice((-1.0, 1.0)))
+    at = rng.uniform(*FORK_UM)
+    while (k := int(at / STEP_UM)) < len(trunk) - 2:
+        heading = trunk[k + 1] - trunk[k - 1]
+        heading = heading / np.hypot(*heading)
+        turn = side * np.radians(rng.uniform(*FORK_DEG))
+        reach = rng.uniform(*DAUGHTER_SHARE) * max(STEP_UM * (len(trunk) - k), DAUGHTER_UM)
+        target = trunk[k] + reach * _turned(heading, BEND * turn)
+        line = _clear(_course(trunk[k], _turned(heading, turn), target, 1.0)[1:], seeds, 0, own=nodes)
+        outside = (np.hypot(line[:, 0], line[:, 1]) < NEAREST_UM) | (np.abs(line).max(axis=1) >= half_um)
+        line = line[: int(np.argmax(outside)) if outside.any() else len(line)]
+        if len(line) > 2:
+            seeds.add_line(line, kind, nodes[k], arcade=False)
+            side = -side
+        at += rng.uniform(*FORK_UM)
+
+
+def _turned(way: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+    """A direction (2,) turned by an angle [rad]."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return np.array([cos * way[0] - sin * way[1], sin * way[0] + cos * way[1]])
 
 
 def _course(
@@ -198,9 +239,11 @@ def _course(
     return line[: max(2, int(share * len(line)))]
 
 
-def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int) -> NDArray[np.float64]:
-    """The line up to where it comes too near to a vessel planted before; its first `shortest` points stay in any case."""
-    there = np.array(seeds.pos)
+def _clear(
+    line: NDArray[np.float64], seeds: Seeds, shortest: int, own: list[int] | None = None
+) -> NDArray[np.float64]:
+    """The line up to where it comes too near to a vessel planted before, other than its `own`; its first `shortest` points stay."""
+    there = np.delete(np.array(seeds.pos), own or [], axis=0)
     near = np.hypot(*(line[:, None] - there[None]).transpose(2, 0, 1)).min(axis=1) < PLANTED_GAP_UM
     near[:shortest] = False
     stop = np.flatnonzero(near)

@@ -76,7 +76,7 @@ class AnatomyParams(BaseModel):
     """Height of the superior arcade above the fovea [mm]."""
     arcade_inferior_mm: float = Field(default=2.3, ge=1.3, le=3.6)
     """Height of the inferior arcade below the fovea [mm]."""
-    trunk_spacing_um: float = Field(default=700.0, ge=350.0, le=1500.0)
+    trunk_spacing_um: float = Field(default=720.0, ge=350.0, le=1500.0)
     """Mean distance between trunks that leave an arcade towards the macula [um]."""
     tortuosity: float = Field(default=1.0, ge=0.0, le=2.0)
     """Strength of the natural waviness of arteries and veins; 1 is the mean eye."""
@@ -192,7 +192,7 @@ def _traits(rng: np.random.Generator) -> dict[str, object]:
         "perivenous_um": bounded_normal(rng, 43.0, 5.0, 28.0, 60.0),
         "arcade_superior_mm": float(rng.uniform(1.4, 2.9)),
         "arcade_inferior_mm": float(rng.uniform(1.4, 2.9)),
-        "trunk_spacing_um": bounded_normal(rng, 600.0, 80.0, 400.0, 860.0),
+        "trunk_spacing_um": bounded_normal(rng, 720.0, 96.0, 480.0, 1030.0),
         "tortuosity": bounded_normal(rng, 1.0, 0.22, 0.4, 1.7),
         "arterial_pressure_mmhg": bounded_normal(rng, 46.0, 3.0, 38.0, 56.0),
         "venous_pressure_mmhg": bounded_normal(rng, 15.0, 1.5, 11.0, 20.0),
