@@ -42,7 +42,7 @@ DAUGHTER_UM = 500.0
 """... which counts as at least so much [um]."""
 BEND = 0.9
 """How much of that angle the whole of a daughter turns away [1]: what goes farther apart leaves room for the other kind between."""
-NEAREST_UM = 1100.0
+NEAREST_UM = 1250.0
 """No daughter is planted nearer to the fovea than that [um]: farther in, vessels of one kind would lie beside each other."""
 
 
@@ -55,6 +55,8 @@ class Seeds:
     parent: list[int]
     kind: list[int]
     arcade: list[bool]
+    trunks: list[list[int]]
+    """Nodes of the trunks and roots of the macula, each from its origin on."""
 
     def add_line(self, line: NDArray[np.float64], kind: int, parent: int, *, arcade: bool) -> list[int]:
         """Append the points of a polyline as a chain below `parent` (-1: a root); returns their indices."""
@@ -94,7 +96,7 @@ def plant(params: AnatomyParams, half_um: float, rng: np.random.Generator) -> Se
         half_um: Half side of the growth domain [um].
         rng: Source of randomness.
     """
-    seeds = Seeds([], [], [], [], [])
+    seeds = Seeds([], [], [], [], [], [])
     for side, height_mm in ((-1, params.arcade_superior_mm), (1, params.arcade_inferior_mm)):
         arcade = _arcade(seeds, side, height_mm * 1000.0, half_um, rng)
         for towards_fovea in (True, False):
@@ -105,6 +107,8 @@ def plant(params: AnatomyParams, half_um: float, rng: np.random.Generator) -> Se
                 col -= params.trunk_spacing_um * rng.uniform(0.4, 1.6)
                 kind = 1 - kind
     _papillomacular(seeds, params, half_um, rng)
+    for trunk in tuple(seeds.trunks):  # once all are planted: a daughter takes no trunk's place
+        _fork(seeds, trunk, half_um, rng)
     return seeds
 
 
@@ -179,8 +183,7 @@ def _trunk(
         points = np.concatenate([points[:-1], _course(points[-1], heading, target, share)])
     points = _clear(points[1:], seeds, shortest)
     if len(points) and np.abs(points).max() < half_um:
-        nodes = seeds.add_line(points, kind, arcade.nodes[kind][k], arcade=False)
-        _fork(seeds, points, nodes, kind, half_um, rng)
+        seeds.trunks.append(seeds.add_line(points, kind, arcade.nodes[kind][k], arcade=False))
 
 
 def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np.random.Generator) -> None:
@@ -196,15 +199,13 @@ def _papillomacular(seeds: Seeds, params: AnatomyParams, half_um: float, rng: np
         row = share * height * np.sqrt((DISC_COL_UM - col) / DISC_COL_UM)
         line = _clear(resample(np.stack([row, col], axis=1), STEP_UM), seeds, 4)
         if len(line) > 1:
-            nodes = seeds.add_line(line, kind, -1, arcade=False)
-            _fork(seeds, line, nodes, kind, half_um, rng)
+            seeds.trunks.append(seeds.add_line(line, kind, -1, arcade=False))
             kind = 1 - kind
 
 
-def _fork(
-    seeds: Seeds, trunk: NDArray[np.float64], nodes: list[int], kind: int, half_um: float, rng: np.random.Generator
-) -> None:
-    """Plant daughters that leave a trunk to both sides in turn and bend back to its course."""
+def _fork(seeds: Seeds, nodes: list[int], half_um: float, rng: np.random.Generator) -> None:
+    """Plant daughters that leave a trunk, given by its nodes, to both sides in turn and bend back to its course."""
+    trunk = np.array([seeds.pos[node] for node in nodes])
     side = float(rng.choice((-1.0, 1.0)))
     at = rng.uniform(*FORK_UM)
     while (k := int(at / STEP_UM)) < len(trunk) - 2:
@@ -217,7 +218,7 @@ def _fork(
         outside = (np.hypot(line[:, 0], line[:, 1]) < NEAREST_UM) | (np.abs(line).max(axis=1) >= half_um)
         line = line[: int(np.argmax(outside)) if outside.any() else len(line)]
         if len(line) > 2:
-            seeds.add_line(line, kind, nodes[k], arcade=False)
+            seeds.add_line(line, seeds.kind[nodes[0]], nodes[k], arcade=False)
             side = -side
         at += rng.uniform(*FORK_UM)
 
