@@ -82,7 +82,7 @@ def test_as_many_pixels_become_black_as_in_the_images(real):
         fitted, made = fit.process(fitted)
     assert wanted > 0.03
     assert np.mean([(pixels == 0).mean() for pixels in made]) == pytest.approx(wanted, rel=0.05)
-    assert fitted.mean("black_share") == pytest.approx(0.03, rel=0.3)
+    assert fitted.mean("black_share") > 5 * start.mean("black_share")  # the transfer's dark end makes the rest
 
 
 @pytest.mark.parametrize(

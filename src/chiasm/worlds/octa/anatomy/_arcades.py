@@ -240,9 +240,7 @@ def _course(
     return line[: max(2, int(share * len(line)))]
 
 
-def _clear(
-    line: NDArray[np.float64], seeds: Seeds, shortest: int, own: list[int] | None = None
-) -> NDArray[np.float64]:
+def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int, own: list[int] | None = None) -> NDArray[np.float64]:
     """The line up to where it comes too near to a vessel planted before, other than its `own`; its first `shortest` points stay."""
     there = np.delete(np.array(seeds.pos), own or [], axis=0)
     near = np.hypot(*(line[:, None] - there[None]).transpose(2, 0, 1)).min(axis=1) < PLANTED_GAP_UM
