@@ -192,16 +192,12 @@ class Scene:
 
     @cached_property
     def obscured(self) -> bool:
-        """Whether an artefact hides so much dropout that neither its extent nor the stage can be told: over a tenth of its area."""
-        shown, hidden = (sum(s.area_mm2 for s in f("capillary dropout")) for f in (self.sights, self._behind_artefacts))
-        return hidden > OBSCURED_SHARE * (shown + hidden)
-
-    def _behind_artefacts(self, name: str) -> Iterator[Sight]:
-        """What artefacts hide of a term."""
-        for sight in self.hidden(name):
-            known = sight.finding.visibility.get(self.view.view_id)
-            if known is not None and known.hidden_by:
-                yield sight
+        """Whether artefacts hide so much dropout, over a tenth of its area, that neither its extent nor the stage can be told."""
+        judged = ((s, s.finding.visibility.get(self.view.view_id)) for s in self.hidden("capillary dropout"))
+        hidden = sum(sight.area_mm2 for sight, seen in judged if seen is not None and seen.hidden_by)
+        return hidden > 0 and hidden > OBSCURED_SHARE * (
+            hidden + sum(s.area_mm2 for s in self.sights("capillary dropout"))
+        )
 
     def artefacts(self) -> Iterator[Sight]:
         """Every artefact in the view."""
