@@ -6,7 +6,7 @@ The arcades are parabolas that open temporally from the optic disc, 4.7 mm nasal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,13 @@ class Seeds:
     arcade: list[bool]
     trunks: list[list[int]]
     """Nodes of the trunks and roots of the macula, each from its origin on."""
+    _points: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 2)))
+
+    def points(self) -> NDArray[np.float64]:
+        """(n, 2) all positions; only those that are new since the last call are copied from the list."""
+        if new := self.pos[len(self._points) :]:
+            self._points = np.concatenate([self._points, np.array(new)])
+        return self._points
 
     def add_line(self, line: NDArray[np.float64], kind: int, parent: int, *, arcade: bool) -> list[int]:
         """Append the points of a polyline as a chain below `parent` (-1: a root); returns their indices."""
@@ -242,8 +249,11 @@ def _course(
 
 def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int, own: list[int] | None = None) -> NDArray[np.float64]:
     """The line up to where it comes too near to a vessel planted before, other than its `own`; its first `shortest` points stay."""
-    there = np.delete(np.array(seeds.pos), own or [], axis=0)
-    near = np.hypot(*(line[:, None] - there[None]).transpose(2, 0, 1)).min(axis=1) < PLANTED_GAP_UM
+    there = seeds.points()
+    away = (line[:, :1] - there[:, 0]) ** 2 + (line[:, 1:] - there[:, 1]) ** 2
+    if own:
+        away[:, own] = np.inf
+    near = away.min(axis=1, initial=np.inf) < PLANTED_GAP_UM**2
     near[:shortest] = False
     stop = np.flatnonzero(near)
     return line[: stop[0] if len(stop) else len(line)]
