@@ -76,13 +76,13 @@ def test_as_many_pixels_become_black_as_in_the_images(real):
     draw = [sample_imaging(np.random.default_rng(i), clipping, artefacts="none") for i in range(10)]
     images = [image(eye, params).pixels for params in draw]
     wanted = np.mean([(pixels == 0).mean() for pixels in images])
-    fit = Search((eye,) * 4, start, images, real, seed=0, progress=None, began=0.0)
+    fit = Search((eye,) * 10, start, images, real, seed=0, progress=None, began=0.0)
     fitted, made = start, []
     for _ in range(5):
         fitted, made = fit.process(fitted)
     assert wanted > 0.03
     assert np.mean([(pixels == 0).mean() for pixels in made]) == pytest.approx(wanted, rel=0.05)
-    assert fitted.mean("black_share") > 5 * start.mean("black_share")  # the transfer's dark end makes the rest
+    assert fitted.mean("black_share") == pytest.approx(0.03, rel=0.3)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ The arcades are parabolas that open temporally from the optic disc, 4.7 mm nasal
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +34,8 @@ PAPILLOMACULAR_END_UM = (700.0, 1500.0)
 PLANTED_GAP_UM = 160.0
 """The course of a trunk ends where another is as near as that [um]."""
 FORK_UM = (200.0, 550.0)
-"""Least and largest distance between the forks of a trunk [um]."""
+"""Least and largest distance between the forks of a trunk [um]; what is said of forks here is assumed, held against
+forks and directions of real ridges (docs/log.md)."""
 FORK_DEG = (40.0, 65.0)
 """Least and largest angle at which a daughter leaves a trunk [deg]."""
 DAUGHTER_SHARE = (0.6, 1.1)
@@ -247,12 +249,11 @@ def _course(
     return line[: max(2, int(share * len(line)))]
 
 
-def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int, own: list[int] | None = None) -> NDArray[np.float64]:
+def _clear(line: NDArray[np.float64], seeds: Seeds, shortest: int, own: Sequence[int] = ()) -> NDArray[np.float64]:
     """The line up to where it comes too near to a vessel planted before, other than its `own`; its first `shortest` points stay."""
     there = seeds.points()
     away = (line[:, :1] - there[:, 0]) ** 2 + (line[:, 1:] - there[:, 1]) ** 2
-    if own:
-        away[:, own] = np.inf
+    away[:, list(own)] = np.inf
     near = away.min(axis=1, initial=np.inf) < PLANTED_GAP_UM**2
     near[:shortest] = False
     stop = np.flatnonzero(near)
